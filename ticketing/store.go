@@ -1,0 +1,130 @@
+package ticketing
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"time"
+
+	"postdesk/ticketing/mail"
+)
+
+// Hash is a SHA-256.
+type Hash [32]byte
+
+// IsZero says that there is no hash.
+func (h Hash) IsZero() bool { return h == Hash{} }
+
+func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// ErrNotFound is what a Tx gives for a row that is not there.
+var ErrNotFound = errors.New("not found")
+
+// Store remembers. It has no rules.
+type Store interface {
+	// Read runs fn on a snapshot.
+	Read(ctx context.Context, fn func(Tx) error) error
+	// Write runs fn in the one writer and returns after its COMMIT is synced. Many
+	// Writes may share a commit; an error of fn undoes fn alone. fn must not wait,
+	// parse or do I/O, and may be called again when the batch had to be repeated.
+	Write(ctx context.Context, fn func(Tx) error) error
+	// Stage reads a message to its end, compresses it, and makes a large one durable,
+	// all outside the writer. Tx.PutRaw then makes it known.
+	Stage(ctx context.Context, body io.Reader) (Staged, error)
+	// Raw gives the bytes of a message.
+	Raw(ctx context.Context, h Hash) ([]byte, error)
+	Close() error
+}
+
+// Staged is a message on its way into the store.
+type Staged struct {
+	Hash     Hash
+	Size     int64  // octets of the message
+	Encoded  []byte // compressed bytes; nil when they are in a file
+	Encoding string // how Encoded is written: "zstd", "none" or "file"
+}
+
+// Tx is a set of small verbs. Times are kept in microseconds, UTC.
+type Tx interface {
+	// PutRaw records a staged message; known bytes are no error.
+	PutRaw(Staged) error
+	// Arrive records bytes that came for these recipients. It makes one Arrival per
+	// hash. A recipient seen before changes nothing; fresh says that at least one
+	// is new, and then the arrival is pending (again).
+	Arrive(h Hash, env mail.Envelope, at time.Time) (id int64, fresh bool, err error)
+	Arrival(id int64) (Arrival, error)
+	// PendingArrivals gives pending arrivals with an id above after, by id.
+	PendingArrivals(after int64, limit int) ([]Arrival, error)
+	// UpdateArrival writes Pending and Attempts.
+	UpdateArrival(Arrival) error
+	CountPending() (int64, error)
+
+	// NextNumber gives the queue's next ticket number, first when it has none.
+	NextNumber(queue string, first int64) (int64, error)
+	AddTicket(*Ticket) error // sets ID
+	UpdateTicket(Ticket) error
+	Ticket(id int64) (Ticket, error)
+	TicketByName(queue string, number int64) (Ticket, error)
+	Tickets(TicketQuery) ([]Ticket, error)
+
+	AddMessage(*Message) error // sets ID
+	UpdateMessage(Message) error
+	Message(id int64) (Message, error)
+	Messages(ticket int64) ([]Message, error) // by ID
+	MessagesByArrival(arrival int64) ([]Message, error)
+	MessageByFold(fold string) (Message, error)
+	// AddMessageID ties a msg-id (without angle brackets) to a ticket.
+	AddMessageID(msgID string, ticket, message int64) error
+	// TicketsByMessageID gives the distinct tickets that hold any of these msg-ids, by ID.
+	TicketsByMessageID(msgIDs []string) ([]int64, error)
+
+	AddParticipant(*Participant) error // sets ID; the same address of a ticket again is no error
+	Participant(id int64) (Participant, error)
+	Participants(ticket int64) ([]Participant, error)
+
+	// Append gives the event the next number of the one sequence, and writes it and
+	// the LastSeq of its ticket.
+	Append(*Event) error
+	// Events gives events with Seq above after, in order, with Name and Queue joined.
+	Events(after int64, limit int) ([]Event, error)
+	EventsOf(ticket int64, after int64, limit int) ([]Event, error)
+	LastSeq() (int64, error)
+	// Cursor is how far a consumer has come, 0 for a new one.
+	Cursor(consumer string) (int64, error)
+	SetCursor(consumer string, seq int64) error
+
+	AddOutgoing(*Outgoing) error // sets ID
+	UpdateOutgoing(Outgoing) error
+	Outgoing(id int64) (Outgoing, error)
+	// DueOutgoing gives queued mail whose NextAttempt has come and that nobody has on lease, by NextAttempt, ID.
+	DueOutgoing(now time.Time, limit int) ([]Outgoing, error)
+	OutgoingOf(message int64) ([]Outgoing, error)
+	// OutgoingList gives outgoing mail in these states (all when none), by ID, with ID above after.
+	OutgoingList(states []OutgoingState, after int64, limit int) ([]Outgoing, error)
+	// CountOutgoing counts mail to recipient (any when empty) of kind since then.
+	CountOutgoing(kind Kind, recipient string, since time.Time) (int64, error)
+
+	// Idempotent gives what PutIdempotent kept under scope and key, ErrNotFound for nothing.
+	Idempotent(scope, key string) (request Hash, result int64, err error)
+	PutIdempotent(scope, key string, request Hash, result int64, at time.Time) error
+
+	AddToken(*Token) error // sets ID
+	Tokens() ([]Token, error)
+	TokenByHash(Hash) (Token, error)
+	RemoveToken(id int64) error
+
+	AddKey(Key) error
+	Keys() ([]Key, error) // newest first
+}
+
+// TicketQuery selects tickets, newest update first. Zero fields select all.
+type TicketQuery struct {
+	Queue    string
+	Statuses []Status
+	Held     bool // only tickets with held messages
+	// Before is the keyset: only tickets after this place in the order.
+	BeforeUpdated time.Time
+	BeforeID      int64
+	Limit         int
+}
