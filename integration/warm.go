@@ -1,4 +1,0 @@
-package integration
-import (
- _ "github.com/emersion/go-smtp"; _ "github.com/emersion/go-sasl"; _ "github.com/emersion/go-message/charset"; _ "github.com/emersion/go-msgauth/dkim"; _ "modernc.org/sqlite"; _ "github.com/pressly/goose/v3"; _ "github.com/klauspost/compress/zstd"; _ "github.com/danielgtaylor/huma/v2"; _ "github.com/danielgtaylor/huma/v2/adapters/humago"; _ "github.com/alecthomas/kong"; _ "github.com/pelletier/go-toml/v2"; _ "github.com/prometheus/client_golang/prometheus/promhttp"; _ "github.com/coreos/go-systemd/v22/activation"; _ "github.com/foxcpp/go-mockdns"; _ "pgregory.net/rapid"; _ "github.com/rogpeppe/go-internal/testscript"; _ "github.com/microcosm-cc/bluemonday"; _ "github.com/yuin/goldmark"; _ "blitiri.com.ar/go/spf"; _ "golang.org/x/net/netutil"; _ "golang.org/x/text/encoding/htmlindex"; _ "golang.org/x/sys/unix"; _ "github.com/miekg/dns"; _ "golang.org/x/sync/singleflight"
-)
