@@ -1,0 +1,290 @@
+package mail
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	// foldAt is the longest line that holds an encoded-word (RFC 2047 section 2).
+	foldAt = 76
+	// wordMax is the longest encoded-word that we write. RFC 2047 allows 75; less
+	// leaves room for the name of the field on the first line.
+	wordMax = 60
+	// lineMax is without the CRLF (RFC 5322 section 2.1.1).
+	lineMax = 998
+)
+
+// headerWriter writes header fields. Only line puts bytes, and every caller gives it
+// a name and a value from which line ends are gone.
+type headerWriter struct {
+	buf  bytes.Buffer
+	utf8 bool // raw UTF-8 is allowed (RFC 6532)
+}
+
+// line folds a field at its spaces, never behind the colon: some servers take a
+// first line that is a bare name for an empty field.
+func (w *headerWriter) line(s string) {
+	start := strings.IndexByte(s, ':') + 2
+	begin := 0
+	for i := start; i < len(s); {
+		j := i
+		for j < len(s) && s[j] == ' ' {
+			j++
+		}
+		for j < len(s) && s[j] != ' ' {
+			j++
+		}
+		// s[i:j] is a run of spaces and the word behind it.
+		if i > start && j-begin > foldAt {
+			w.buf.WriteString(s[begin:i] + "\r\n")
+			begin = i
+		}
+		i = j
+	}
+	w.buf.WriteString(s[begin:] + "\r\n")
+}
+
+// text writes an unstructured field (RFC 5322 section 3.6.5), nothing when it is empty.
+func (w *headerWriter) text(name, value string) {
+	value = cleanText(value)
+	if value == "" {
+		return
+	}
+	if needsEncoding(value, wordMax) {
+		value = encodeWords(value)
+	}
+	w.line(name + ": " + value)
+}
+
+// extra writes a field that the caller named.
+func (w *headerWriter) extra(h HeaderField) error {
+	if err := checkFieldName(h.Name); err != nil {
+		return err
+	}
+	value := cleanText(h.Value)
+	// A long word may be a URL in a structured field (RFC 2369), which an
+	// encoded-word would break: it is left alone while the line may hold it.
+	if needsEncoding(value, lineMax-len(h.Name)-2) {
+		value = encodeWords(value)
+	}
+	w.line(h.Name + ": " + value)
+	return nil
+}
+
+// checkFieldName allows a name by RFC 5322 section 3.6.8 that is not one of those
+// whose meaning Compose or the servers on the way answer for.
+func checkFieldName(name string) error {
+	if name == "" || len(name) > 200 {
+		return fmt.Errorf("header field name of %d octets", len(name))
+	}
+	for i := 0; i < len(name); i++ {
+		if name[i] <= ' ' || name[i] > '~' || name[i] == ':' {
+			return fmt.Errorf("header field name %q: character %d is not allowed", name, i+1)
+		}
+	}
+	lower := strings.ToLower(name)
+	for _, prefix := range []string{"content-", "resent-", "arc-"} {
+		if strings.HasPrefix(lower, prefix) {
+			return fmt.Errorf("header field %s is not for the caller to set", name)
+		}
+	}
+	switch lower {
+	case "date", "from", "sender", "reply-to", "to", "cc", "bcc", "subject", "message-id", "in-reply-to",
+		"references", "thread-topic", "thread-index", "auto-submitted", "x-auto-response-suppress",
+		"mime-version", "received", "return-path", "dkim-signature", "authentication-results":
+		return fmt.Errorf("header field %s is not for the caller to set", name)
+	}
+	return nil
+}
+
+// addresses writes an address list (RFC 5322 section 3.4).
+func (w *headerWriter) addresses(name string, list []Address) error {
+	out := make([]string, len(list))
+	for i, a := range list {
+		spec, err := addrSpec(a.Address)
+		if err != nil {
+			return fmt.Errorf("%s: %q: %w", name, a.Address, err)
+		}
+		out[i] = spec
+		if phrase := displayName(a.Name); phrase != "" {
+			out[i] = phrase + " <" + spec + ">"
+		}
+	}
+	w.line(name + ": " + strings.Join(out, ", "))
+	return nil
+}
+
+// displayName always quotes: an unquoted name changes its meaning with one comma.
+// Quotes do not stop readers from decoding "=?", so such a name is encoded.
+func displayName(name string) string {
+	name = cleanText(name)
+	switch {
+	case name == "":
+		return ""
+	case needsEncoding(name, wordMax):
+		return encodeWords(name)
+	}
+	return quote(name)
+}
+
+func quote(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}
+
+// addrSpec checks an address and gives it as it stands in a header. A local-part
+// that came unquoted, as over LMTP from Postfix, is quoted again where it must be.
+func addrSpec(address string) (string, error) {
+	// RFC 5321 section 4.5.3.1: 64 + "@" + 255.
+	if len(address) > 320 || !utf8.ValidString(address) {
+		return "", errors.New("too long, or no UTF-8")
+	}
+	for _, r := range address {
+		if unsafeRune(r) {
+			return "", fmt.Errorf("holds the character %U", r)
+		}
+	}
+	at := strings.LastIndexByte(address, '@')
+	if at < 1 || !validDomain(address[at+1:]) {
+		return "", errors.New("no mail address")
+	}
+	local := address[:at]
+	if !isDotAtom(local) && !isQuotedString(local) {
+		local = quote(local)
+	}
+	return local + address[at:], nil
+}
+
+func validDomain(domain string) bool {
+	if strings.HasPrefix(domain, "[") && strings.HasSuffix(domain, "]") {
+		inner := domain[1 : len(domain)-1] // dtext, RFC 5322 section 3.4.1
+		return inner != "" && isASCII(inner) && !strings.ContainsAny(inner, `[]\ `)
+	}
+	for _, label := range strings.Split(domain, ".") {
+		if label == "" {
+			return false
+		}
+		for _, r := range label {
+			if r < utf8.RuneSelf && r != '-' && r != '_' && !isAlnum(byte(r)) || unicode.IsSpace(r) {
+				return false
+			}
+		}
+	}
+	return len(domain) <= 255
+}
+
+func isDotAtom(s string) bool {
+	for _, atom := range strings.Split(s, ".") {
+		if atom == "" || strings.ContainsAny(atom, ` "(),:;<>@[\]`) {
+			return false
+		}
+	}
+	return true
+}
+
+// isQuotedString wants every quote and backslash inside to be escaped.
+func isQuotedString(s string) bool {
+	if len(s) < 3 || s[0] != '"' || s[len(s)-1] != '"' {
+		return false
+	}
+	inner := s[1 : len(s)-1]
+	for i := 0; i < len(inner); i++ {
+		switch inner[i] {
+		case '"':
+			return false
+		case '\\':
+			if i++; i == len(inner) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// cleanText makes one line of UTF-8 out of anything.
+func cleanText(s string) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\r\n", " ")
+	return strings.Trim(strings.Map(func(r rune) rune {
+		if unsafeRune(r) {
+			return ' '
+		}
+		return r
+	}, s), " ")
+}
+
+// unsafeRune are controls, and the separators that Unicode counts as line ends.
+func unsafeRune(r rune) bool {
+	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
+}
+
+// needsEncoding is for what is not ASCII, what a reader would decode though it was
+// typed so, and words too long to fold around.
+func needsEncoding(s string, longest int) bool {
+	if !isASCII(s) || strings.Contains(s, "=?") {
+		return true
+	}
+	for _, word := range strings.Fields(s) {
+		if len(word) > longest {
+			return true
+		}
+	}
+	return false
+}
+
+// encodeWords gives encoded-words with a space between, which a reader drops (RFC 2047
+// section 6.2). Each holds whole characters (section 5). Q uses only what is allowed
+// in a phrase, so it fits anywhere.
+func encodeWords(s string) string {
+	const room = wordMax - len("=?utf-8?q?") - len("?=")
+	charset, encode, b64 := "=?utf-8?q?", qEncode, mostlyForeign(s)
+	if b64 {
+		charset, encode = "=?utf-8?b?", func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+	}
+	var words []string
+	start, used := 0, 0
+	for i, r := range s {
+		n := len(qEncode(string(r)))
+		if b64 {
+			n = utf8.RuneLen(r)
+		}
+		if !b64 && used+n > room || b64 && used+n > room/4*3 {
+			words = append(words, charset+encode(s[start:i])+"?=")
+			start, used = i, 0
+		}
+		used += n
+	}
+	return strings.Join(append(words, charset+encode(s[start:])+"?="), " ")
+}
+
+func qEncode(s string) string {
+	var out strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == ' ':
+			out.WriteByte('_')
+		case isAlnum(s[i]):
+			out.WriteByte(s[i])
+		default:
+			fmt.Fprintf(&out, "=%02X", s[i])
+		}
+	}
+	return out.String()
+}
+
+func isAlnum(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+func isASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,97 @@
+package mail
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// replyPrefix are the words by which mail clients of the world mark a reply, with
+// Outlook's and Lotus's counters ("Re[2]:", "Re^2:").
+var replyPrefix = regexp.MustCompile(`(?i)^\s*(re|aw|sv|antw|ant|vs|ynt|odp|rif|ref|res|r|bls|atb|vá|σχετ|отв|回复|答复|回覆|答覆)` +
+	`\s*(\[\d+\]|\^\d+|\(\d+\))?\s*[:：]`)
+
+// ReplySubject is the subject of an answer: "RE: " and the original as it was, or the
+// original alone when it is marked already. RFC 5322 section 3.6.5 wants one mark at most.
+func ReplySubject(original string) string {
+	if replyPrefix.MatchString(original) {
+		return original
+	}
+	if strings.TrimSpace(original) == "" {
+		return "RE:"
+	}
+	return "RE: " + original
+}
+
+// validMsgID takes more than RFC 5322 section 3.6.4 does, since threads hang on the
+// ids of others, but nothing that could end the id or the line.
+func validMsgID(id string, utf8ok bool) bool {
+	if id == "" || len(id) > 900 || !utf8ok && !isASCII(id) || cleanText(id) != id {
+		return false
+	}
+	return !strings.ContainsAny(id, " <>")
+}
+
+// capReferences keeps the first id, which names the thread, and as many of the last as
+// leave the whole field under the limit of one line: some servers unfold it.
+func capReferences(ids []string, utf8ok bool) []string {
+	var valid []string
+	for _, id := range ids {
+		if validMsgID(id, utf8ok) {
+			valid = append(valid, id)
+		}
+	}
+	if len(valid) == 0 {
+		return nil
+	}
+	const punctuation = len(" <>")
+	size := len("References:") + punctuation + len(valid[0])
+	from := len(valid)
+	for from > 1 && size+punctuation+len(valid[from-1]) < lineMax {
+		from--
+		size += punctuation + len(valid[from])
+	}
+	if from == len(valid) && from > 1 {
+		// The parent matters more than the root, and both do not fit.
+		return valid[from-1:]
+	}
+	return append(valid[:1:1], valid[from:]...)
+}
+
+// childThreadIndex appends a response level to the index of the message that is answered
+// (MS-OXOMSG section 2.2.1.3). It is empty when the parent's is empty or malformed.
+//
+//	header: 6 octets, the upper ones of a FILETIME, and 16 octets of GUID
+//	level:  1 bit unit, 31 bits time since the header, 4 bits random, 4 bits zero
+func childThreadIndex(parent string, now time.Time, seed string) string {
+	const header, level, levelsMax = 22, 5, 100
+	raw, err := base64.StdEncoding.DecodeString(parent)
+	if err != nil || len(raw) < header || (len(raw)-header)%level != 0 {
+		return ""
+	}
+	if len(raw) > header+levelsMax*level {
+		raw = raw[:header]
+	}
+	started := int64(binary.BigEndian.Uint64(append([]byte{raw[0], raw[1], raw[2], raw[3], raw[4], raw[5]}, 0, 0)))
+	delta := fileTime(now) - started
+	if delta < 0 {
+		delta = -delta
+	}
+	// Up to 2^49 units of 100 ns (1.7 years) in steps of 2^18 units, else of 2^23.
+	step := uint32(delta >> 18 & 0x7fffffff)
+	if delta >= 1<<49 {
+		step = 1<<31 | uint32(delta>>23&0x7fffffff)
+	}
+	random := sha256.Sum256([]byte(seed))
+	raw = binary.BigEndian.AppendUint32(raw, step)
+	return base64.StdEncoding.EncodeToString(append(raw, random[0]&0xf0))
+}
+
+// fileTime counts 100 ns from 1601.
+func fileTime(t time.Time) int64 {
+	const unixEpoch = 116444736000000000
+	return t.Unix()*1e7 + int64(t.Nanosecond())/100 + unixEpoch
+}
