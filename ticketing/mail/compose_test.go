@@ -32,7 +32,7 @@ func TestComposeHeaderLines(t *testing.T) {
 		"Date: Wed, 04 Mar 2026 05:06:07 +0000\r\n",
 		"From: \"Jane at Support\" <SUPPORT-7102@support-ticket.example>\r\n",
 		"Reply-To: SUPPORT-7102+k1abcdef@support-ticket.example\r\n",
-		"To: =?utf-8?q?J=C3=BCrgen_Gro=C3=9F?= <jo@customer.example>\r\n",
+		"To: =?utf-8?b?SsO8cmdlbiBHcm/Dnw==?= <jo@customer.example>\r\n",
 		"Subject: RE: printer on fire\r\n",
 		"Message-ID: <7102.1.abc@support-ticket.example>\r\n",
 		"In-Reply-To: <a1@customer.example>\r\n",

@@ -1,0 +1,177 @@
+// Package lab starts the real neighbours of postdesk on loopback: a private
+// Postfix, a DNS server, a mail server that stands for the outside world and a
+// signer for the customers' mail. It needs root and Debian's packages, touches
+// nothing of the machine's own Postfix, and any number of labs run side by side.
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// The parts of every lab that a test names often.
+const (
+	Domain         = "support-ticket.example" // the desk's domain, unless Options says otherwise
+	SignedDomain   = "customer.example"       // a customer whose domain signs
+	UnsignedDomain = "unsigned.example"       // a customer whose domain does not
+	Password       = "secret"                 // of the desk's login at the submission port
+)
+
+// Options says what a lab is to be. The zero value is good for most tests.
+type Options struct {
+	Domain         string // the desk's domain; empty is Domain
+	Recipients     string // the regexp table of recipients; empty is DefaultRecipients
+	ExtraMain      string // more lines for main.cf
+	MXPort         int    // 0: a free one
+	SubmissionPort int    // 0: a free one
+	SinkDSN        bool   // the sink offers DSN, so that Postfix hands ENVID and NOTIFY on
+	NoPostfix      bool   // only DNS, sink and signer
+}
+
+// Lab is a running set of neighbours.
+type Lab struct {
+	Dir            string // scratch folder, removed by Stop
+	Domain         string
+	Host           string // the name of the mail server, in its certificate
+	Login          string // the desk's user name at the submission port
+	Socket         string // where Postfix expects the agent
+	CAFile         string // the certificate of the submission server
+	MXPort         int
+	SubmissionPort int
+	SinkPort       int
+	ExtraMain      string
+
+	DNS  *DNS
+	Sink *Sink
+	Keys *Signer
+
+	recipients string
+	guard      *guard
+}
+
+// DefaultRecipients is a table that takes the usual addresses of a domain of its own.
+func DefaultRecipients(domain string) string {
+	d := strings.ReplaceAll(domain, ".", `\.`)
+	return `/^(new|support|postmaster|abuse)(\+.*)?@` + d + `$/ OK
+/^[a-z][a-z0-9]*-[0-9]+(\+.*)?@` + d + `$/ OK
+/^b(ounces?)?\+.*@` + d + `$/ OK
+`
+}
+
+// Start starts the neighbours and waits until each answers. When it fails
+// nothing is left behind.
+func Start(ctx context.Context, o Options) (*Lab, error) {
+	if err := missing(!o.NoPostfix); err != nil {
+		return nil, err
+	}
+	l, err := newLab(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.start(ctx, o); err != nil {
+		log := l.LogTail(5)
+		return nil, errors.Join(fmt.Errorf("the lab does not start: %w%s", err, log), l.Stop())
+	}
+	return l, nil
+}
+
+func newLab(o Options) (*Lab, error) {
+	// Sockets have 108 bytes for their path and Postfix must be able to search
+	// every parent, so TMPDIR is not asked.
+	dir, err := os.MkdirTemp("/tmp", "desk")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return nil, err
+	}
+	l := &Lab{Dir: dir, Domain: o.Domain, ExtraMain: o.ExtraMain, recipients: o.Recipients,
+		MXPort: o.MXPort, SubmissionPort: o.SubmissionPort}
+	if l.Domain == "" {
+		l.Domain = Domain
+	}
+	if l.recipients == "" {
+		l.recipients = DefaultRecipients(l.Domain)
+	}
+	l.Host = "mx." + l.Domain
+	l.Login = "desk@" + l.Host
+	l.Socket = filepath.Join(dir, "postdesk", "lmtp.sock")
+	l.CAFile = filepath.Join(dir, "tls", "cert.pem")
+	return l, nil
+}
+
+func (l *Lab) start(ctx context.Context, o Options) (err error) {
+	if l.guard, err = startGuard(l.Dir); err != nil {
+		return err
+	}
+	if l.DNS, err = startDNS(); err != nil {
+		return err
+	}
+	if l.Sink, err = startSink(o.SinkDSN); err != nil {
+		return err
+	}
+	l.SinkPort = l.Sink.Port()
+	l.Keys = NewSigner(l.DNS)
+	if err := l.publish(); err != nil {
+		return err
+	}
+	if err := l.folders(); err != nil {
+		return err
+	}
+	if o.NoPostfix {
+		return nil
+	}
+	return l.firstStart(ctx, o)
+}
+
+// publish gives the customers' domains what real ones have.
+func (l *Lab) publish() error {
+	for _, d := range []string{SignedDomain, UnsignedDomain, l.Domain} {
+		l.DNS.A(d, "192.0.2.25")
+		l.DNS.MX(d, "mx."+d)
+		l.DNS.A("mx."+d, "192.0.2.25")
+	}
+	return l.Keys.Publish(SignedDomain)
+}
+
+// Stop stops everything and removes the scratch folder. It may be called again.
+func (l *Lab) Stop() error {
+	var errs []error
+	if l.guard != nil {
+		errs = append(errs, l.guard.stop())
+	}
+	if l.Sink != nil {
+		errs = append(errs, l.Sink.stop())
+	}
+	if l.DNS != nil {
+		errs = append(errs, l.DNS.stop())
+	}
+	l.guard, l.Sink, l.DNS = nil, nil, nil
+	return errors.Join(append(errs, os.RemoveAll(l.Dir))...)
+}
+
+// MX is the address that the outside world sends to.
+func (l *Lab) MX() string { return fmt.Sprintf("127.0.0.1:%d", l.MXPort) }
+
+// Submission is the address that the agent submits to.
+func (l *Lab) Submission() string { return fmt.Sprintf("127.0.0.1:%d", l.SubmissionPort) }
+
+// Until calls cond until it is true, and gives its last error when ctx ends first.
+func Until(ctx context.Context, what string, cond func() (bool, error)) error {
+	for {
+		ok, err := cond()
+		if ok && err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("waited in vain for %s", what), err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}

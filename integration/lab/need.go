@@ -1,0 +1,58 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"sort"
+	"strings"
+)
+
+// missing says what a lab lacks on this machine, with the packages to install.
+func missing(postfix bool) error {
+	if !postfix {
+		return nil
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("a private Postfix needs root: run this as root (sudo make …)")
+	}
+	return Need("/usr/lib/postfix/sbin/master", "/usr/sbin/postfix", "saslpasswd2", "sasldb")
+}
+
+// Need says which Debian packages lack for the named programs.
+func Need(programs ...string) error {
+	packages := map[string]string{
+		"/usr/lib/postfix/sbin/master": "postfix", "/usr/sbin/postfix": "postfix", "smtp-sink": "postfix",
+		"saslpasswd2": "sasl2-bin", "sasldb": "libsasl2-modules-db", "swaks": "swaks", "strace": "strace",
+		"/usr/lib/dovecot/lmtp": "dovecot-lmtpd", "dovecot": "dovecot-core", "sqlite3": "sqlite3",
+	}
+	lacking := map[string]bool{}
+	for _, p := range programs {
+		if !present(p) {
+			name := packages[p]
+			if name == "" {
+				name = p
+			}
+			lacking[name] = true
+		}
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	var names []string
+	for n := range lacking {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return fmt.Errorf("missing on this machine: %[1]s; install with: apt-get install %[1]s (or: make deps)", strings.Join(names, " "))
+}
+
+func present(program string) bool {
+	if program == "sasldb" { // a plugin, no program
+		out, err := exec.Command("sh", "-c", "ls /usr/lib/*/sasl2/libsasldb.so* /usr/lib/sasl2/libsasldb.so* 2>/dev/null").Output()
+		return len(out) > 0 || err == nil
+	}
+	_, err := exec.LookPath(program)
+	return err == nil
+}

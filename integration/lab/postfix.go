@@ -1,0 +1,286 @@
+package lab
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/template"
+	"time"
+)
+
+func (l *Lab) etc() string     { return filepath.Join(l.Dir, "etc") }
+func (l *Lab) maillog() string { return filepath.Join(l.Dir, "maillog") }
+
+// folders makes the scratch tree with the owners that Postfix asks for.
+func (l *Lab) folders() error {
+	uid, gid := 0, 0
+	if os.Geteuid() == 0 {
+		u, err := user.Lookup("postfix")
+		if err != nil {
+			return err
+		}
+		uid, _ = strconv.Atoi(u.Uid)
+		gid, _ = strconv.Atoi(u.Gid)
+	}
+	for _, d := range []struct {
+		name string
+		mode os.FileMode
+		uid  int
+		gid  int
+	}{
+		{"etc/sasl", 0o755, 0, 0}, {"spool", 0o755, 0, 0}, {"tls", 0o755, 0, 0}, {"data", 0o750, uid, gid},
+		// The folder of the socket: the agent owns it, Postfix may only search it,
+		// and what is made in it gets its group.
+		{"postdesk", 0o750 | os.ModeSetgid, 0, gid},
+	} {
+		p := filepath.Join(l.Dir, d.name)
+		if err := os.MkdirAll(p, 0o755); err != nil {
+			return err
+		}
+		if err := os.Chown(p, d.uid, d.gid); err != nil {
+			return err
+		}
+		if err := os.Chmod(p, d.mode); err != nil {
+			return err
+		}
+	}
+	// postsuper runs as user postfix and cannot make the log while postlogd is down.
+	if err := os.WriteFile(l.maillog(), nil, 0o644); err != nil {
+		return err
+	}
+	if err := os.Chown(l.maillog(), uid, gid); err != nil {
+		return err
+	}
+	return writeCertificate(filepath.Join(l.Dir, "tls"), l.Host)
+}
+
+func (l *Lab) configure() error {
+	for _, f := range []struct{ name, text string }{
+		{"main.cf", mainCF}, {"master.cf", masterCF}, {"sasl/smtpd.conf", saslConf}, {"sender_login", senderLogin},
+	} {
+		t, err := template.New(f.name).Parse(f.text)
+		if err != nil {
+			return err
+		}
+		var b bytes.Buffer
+		if err := t.Execute(&b, l); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(l.etc(), f.name), b.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(l.etc(), "recipients"), []byte(l.recipients), 0o644)
+}
+
+// passwords writes the sasldb that the submission port asks.
+func (l *Lab) passwords(ctx context.Context) error {
+	db := filepath.Join(l.Dir, "sasldb2")
+	cmd := exec.CommandContext(ctx, "saslpasswd2", "-p", "-c", "-f", db, "-u", l.Host, "desk")
+	cmd.Stdin = strings.NewReader(Password)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("saslpasswd2: %w: %s", err, out)
+	}
+	g, err := user.LookupGroup("postfix")
+	if err != nil {
+		return err
+	}
+	gid, _ := strconv.Atoi(g.Gid)
+	if err := os.Chown(db, 0, gid); err != nil {
+		return err
+	}
+	return os.Chmod(db, 0o640)
+}
+
+// firstStart starts Postfix on free ports. Another lab may take the same ones
+// in the moment between looking and binding: then it takes others.
+func (l *Lab) firstStart(ctx context.Context, o Options) error {
+	if err := l.passwords(ctx); err != nil {
+		return err
+	}
+	for try := 0; ; try++ {
+		if err := l.ports(o); err != nil {
+			return err
+		}
+		if err := l.configure(); err != nil {
+			return err
+		}
+		err := l.StartPostfix(ctx)
+		if err == nil {
+			return nil
+		}
+		taken := strings.Contains(l.Log(), "Address already in use")
+		if !taken || o.MXPort != 0 || try == 4 {
+			return err
+		}
+		if err := os.Truncate(l.maillog(), 0); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *Lab) ports(o Options) (err error) {
+	if l.MXPort, err = port(o.MXPort); err != nil {
+		return err
+	}
+	for l.SubmissionPort, err = port(o.SubmissionPort); err == nil && l.SubmissionPort == l.MXPort; {
+		l.SubmissionPort, err = port(0)
+	}
+	return err
+}
+
+// port gives a free port below the range that the kernel takes for outgoing
+// connections, or says that the wanted one is taken.
+func port(want int) (int, error) {
+	for try := 0; try < 100; try++ {
+		p := want
+		if p == 0 {
+			p = 10000 + rand.IntN(20000)
+		}
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p))
+		if err == nil {
+			return p, ln.Close()
+		}
+		if want != 0 {
+			return 0, fmt.Errorf("port %d on 127.0.0.1 is in the way: %w", want, err)
+		}
+	}
+	return 0, fmt.Errorf("no free port on 127.0.0.1")
+}
+
+// StartPostfix starts Postfix and waits until both ports greet.
+func (l *Lab) StartPostfix(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := l.postfix(ctx, "start"); err != nil {
+		return err
+	}
+	for _, addr := range []string{l.MX(), l.Submission()} {
+		err := Until(ctx, "the greeting of "+addr, func() (bool, error) {
+			if strings.Contains(l.Log(), "fatal: bind ") {
+				return true, nil
+			}
+			return greets(addr, l.Host), nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if strings.Contains(l.Log(), "fatal: bind ") {
+		return fmt.Errorf("postfix cannot bind")
+	}
+	return nil
+}
+
+func greets(addr, host string) bool {
+	c, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = c.Close() }()
+	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	line, _ := bufio.NewReader(c).ReadString('\n')
+	_, _ = c.Write([]byte("QUIT\r\n"))
+	return strings.HasPrefix(line, "220 "+host)
+}
+
+// StopPostfix stops Postfix; its queue stays.
+func (l *Lab) StopPostfix(ctx context.Context) error { return l.postfix(ctx, "stop") }
+
+// AbortPostfix ends Postfix at once, in the middle of deliveries.
+func (l *Lab) AbortPostfix(ctx context.Context) error { return l.postfix(ctx, "abort") }
+
+// SetRecipients replaces the table of recipients and reloads.
+func (l *Lab) SetRecipients(ctx context.Context, table string) error {
+	l.recipients = table
+	if err := l.configure(); err != nil {
+		return err
+	}
+	return l.postfix(ctx, "reload")
+}
+
+func (l *Lab) postfix(ctx context.Context, verb string) error {
+	return run(ctx, "postfix", "-c", l.etc(), verb)
+}
+
+// Flush makes Postfix try all deferred mail now.
+func (l *Lab) Flush(ctx context.Context) error { return run(ctx, "postqueue", "-c", l.etc(), "-f") }
+
+// Requeue makes Postfix queue everything anew, which changes the bytes.
+func (l *Lab) Requeue(ctx context.Context) error {
+	return run(ctx, "postsuper", "-c", l.etc(), "-r", "ALL")
+}
+
+// Queued is one mail in Postfix's queue.
+type Queued struct {
+	Queue      string `json:"queue_name"`
+	ID         string `json:"queue_id"`
+	Sender     string `json:"sender"`
+	Recipients []struct {
+		Address string `json:"address"`
+		Reason  string `json:"delay_reason"`
+	} `json:"recipients"`
+}
+
+// Queue lists Postfix's queue.
+func (l *Lab) Queue(ctx context.Context) ([]Queued, error) {
+	out, err := exec.CommandContext(ctx, "postqueue", "-c", l.etc(), "-j").Output()
+	if err != nil {
+		return nil, fmt.Errorf("postqueue: %w", err)
+	}
+	var all []Queued
+	for d := json.NewDecoder(bytes.NewReader(out)); d.More(); {
+		var q Queued
+		if err := d.Decode(&q); err != nil {
+			return nil, err
+		}
+		all = append(all, q)
+	}
+	return all, nil
+}
+
+// Empty waits until Postfix's queue is empty, flushing it meanwhile.
+func (l *Lab) Empty(ctx context.Context) error {
+	next := time.Now()
+	return Until(ctx, "an empty queue", func() (bool, error) {
+		q, err := l.Queue(ctx)
+		if err != nil || len(q) == 0 {
+			return err == nil, err
+		}
+		if time.Now().After(next) {
+			next = time.Now().Add(time.Second)
+			return false, l.Flush(ctx)
+		}
+		return false, fmt.Errorf("%d mails left, the first: %+v", len(q), q[0])
+	})
+}
+
+// Log is Postfix's whole log.
+func (l *Lab) Log() string {
+	b, _ := os.ReadFile(l.maillog())
+	return string(b)
+}
+
+// LogTail is the end of Postfix's log, for the message of a failure.
+func (l *Lab) LogTail(lines int) string {
+	all := strings.Split(strings.TrimSpace(l.Log()), "\n")
+	return "\n" + strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+func run(ctx context.Context, name string, args ...string) error {
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, bytes.TrimSpace(out))
+	}
+	return nil
+}
