@@ -120,10 +120,17 @@ const senderLogin = "@{{.Domain}}\t{{.Login}} desk\n"
 
 // guardScript stops Postfix and removes the folder when its standard input
 // ends: that is at Stop, and also when the program that started it is killed.
+// The lock makes it wait for a start that is still going on, whose Postfix would
+// be up only after the stop.
 const guardScript = `trap '' INT TERM HUP
 cat >/dev/null
-postfix -c "$1/etc" stop >/dev/null 2>&1
+[ -d "$1" ] || exit 0
+exec 9>>"$1/lock"
+flock 9
+pf() { [ -f "$1/etc/main.cf" ] && postfix -c "$1/etc" "$2" >/dev/null 2>&1; }
+pf "$1" abort # what stop does, without its second of sleep
 n=0
-while [ $n -lt 100 ] && postfix -c "$1/etc" status >/dev/null 2>&1; do sleep 0.05; n=$((n+1)); done
+while [ $n -lt 100 ] && pf "$1" status; do sleep 0.05; n=$((n+1)); done
+pf "$1" status && pf "$1" stop # by force
 rm -rf "$1"
 `

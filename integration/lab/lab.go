@@ -59,7 +59,7 @@ func DefaultRecipients(domain string) string {
 	d := strings.ReplaceAll(domain, ".", `\.`)
 	return `/^(new|support|postmaster|abuse)(\+.*)?@` + d + `$/ OK
 /^[a-z][a-z0-9]*-[0-9]+(\+.*)?@` + d + `$/ OK
-/^b(ounces?)?\+.*@` + d + `$/ OK
+/^[a-z][a-z0-9]*-bounces\+.*@` + d + `$/ OK
 `
 }
 
@@ -83,12 +83,12 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 func newLab(o Options) (*Lab, error) {
 	// Sockets have 108 bytes for their path and Postfix must be able to search
 	// every parent, so TMPDIR is not asked.
-	dir, err := os.MkdirTemp("/tmp", "desk")
+	dir, err := os.MkdirTemp("/tmp", fmt.Sprintf("desk%d-", os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
 	if err := os.Chmod(dir, 0o755); err != nil {
-		return nil, err
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	l := &Lab{Dir: dir, Domain: o.Domain, ExtraMain: o.ExtraMain, recipients: o.Recipients,
 		MXPort: o.MXPort, SubmissionPort: o.SubmissionPort}
@@ -120,7 +120,7 @@ func (l *Lab) start(ctx context.Context, o Options) (err error) {
 	if err := l.publish(); err != nil {
 		return err
 	}
-	if err := l.folders(); err != nil {
+	if err := l.folders(!o.NoPostfix); err != nil {
 		return err
 	}
 	if o.NoPostfix {

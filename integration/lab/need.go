@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sort"
 	"strings"
 )
@@ -17,15 +18,16 @@ func missing(postfix bool) error {
 	if os.Geteuid() != 0 {
 		return errors.New("a private Postfix needs root: run this as root (sudo make …)")
 	}
-	return Need("/usr/lib/postfix/sbin/master", "/usr/sbin/postfix", "saslpasswd2", "sasldb")
+	return Need(master, "/usr/sbin/postfix", "saslpasswd2", "sasldb", "flock")
 }
 
 // Need says which Debian packages lack for the named programs.
 func Need(programs ...string) error {
 	packages := map[string]string{
-		"/usr/lib/postfix/sbin/master": "postfix", "/usr/sbin/postfix": "postfix", "smtp-sink": "postfix",
+		master: "postfix", "/usr/sbin/postfix": "postfix", "smtp-sink": "postfix",
 		"saslpasswd2": "sasl2-bin", "sasldb": "libsasl2-modules-db", "swaks": "swaks", "strace": "strace",
 		"/usr/lib/dovecot/lmtp": "dovecot-lmtpd", "dovecot": "dovecot-core", "sqlite3": "sqlite3",
+		"flock": "util-linux",
 	}
 	lacking := map[string]bool{}
 	for _, p := range programs {
@@ -50,8 +52,9 @@ func Need(programs ...string) error {
 
 func present(program string) bool {
 	if program == "sasldb" { // a plugin, no program
-		out, err := exec.Command("sh", "-c", "ls /usr/lib/*/sasl2/libsasldb.so* /usr/lib/sasl2/libsasldb.so* 2>/dev/null").Output()
-		return len(out) > 0 || err == nil
+		multiarch, _ := filepath.Glob("/usr/lib/*/sasl2/libsasldb.so*")
+		plain, _ := filepath.Glob("/usr/lib/sasl2/libsasldb.so*")
+		return len(multiarch)+len(plain) > 0
 	}
 	_, err := exec.LookPath(program)
 	return err == nil

@@ -14,35 +14,49 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/template"
 	"time"
 )
+
+const master = "/usr/lib/postfix/sbin/master"
 
 func (l *Lab) etc() string     { return filepath.Join(l.Dir, "etc") }
 func (l *Lab) maillog() string { return filepath.Join(l.Dir, "maillog") }
 
 // folders makes the scratch tree with the owners that Postfix asks for.
-func (l *Lab) folders() error {
-	uid, gid := 0, 0
-	if os.Geteuid() == 0 {
+func (l *Lab) folders(postfix bool) error {
+	uid, gid, drop := 0, 0, 0
+	if os.Geteuid() == 0 && postfix {
 		u, err := user.Lookup("postfix")
+		if err != nil {
+			return err
+		}
+		g, err := user.LookupGroup("postdrop")
 		if err != nil {
 			return err
 		}
 		uid, _ = strconv.Atoi(u.Uid)
 		gid, _ = strconv.Atoi(u.Gid)
+		drop, _ = strconv.Atoi(g.Gid)
 	}
-	for _, d := range []struct {
+	type folder struct {
 		name string
 		mode os.FileMode
 		uid  int
 		gid  int
-	}{
+	}
+	all := []folder{
 		{"etc/sasl", 0o755, 0, 0}, {"spool", 0o755, 0, 0}, {"tls", 0o755, 0, 0}, {"data", 0o750, uid, gid},
 		// The folder of the socket: the agent owns it, Postfix may only search it,
 		// and what is made in it gets its group.
 		{"postdesk", 0o750 | os.ModeSetgid, 0, gid},
-	} {
+		{"spool/pid", 0o755, 0, 0}, {"spool/maildrop", 0o730, uid, drop}, {"spool/public", 0o710, uid, drop},
+	}
+	for _, q := range strings.Fields("active bounce corrupt defer deferred flush hold incoming private saved trace") {
+		all = append(all, folder{"spool/" + q, 0o700, uid, 0})
+	}
+	for _, d := range all {
 		p := filepath.Join(l.Dir, d.name)
 		if err := os.MkdirAll(p, 0o755); err != nil {
 			return err
@@ -76,11 +90,21 @@ func (l *Lab) configure() error {
 		if err := t.Execute(&b, l); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(l.etc(), f.name), b.Bytes(), 0o644); err != nil {
+		if err := l.writeConf(f.name, b.Bytes()); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(filepath.Join(l.etc(), "recipients"), []byte(l.recipients), 0o644)
+	return l.writeConf("recipients", []byte(l.recipients))
+}
+
+// writeConf dates a file back: Postfix waits until its files are two seconds old.
+func (l *Lab) writeConf(name string, text []byte) error {
+	p := filepath.Join(l.etc(), name)
+	if err := os.WriteFile(p, text, 0o644); err != nil {
+		return err
+	}
+	old := time.Now().Add(-time.Minute)
+	return os.Chtimes(p, old, old)
 }
 
 // passwords writes the sasldb that the submission port asks.
@@ -158,11 +182,13 @@ func port(want int) (int, error) {
 	return 0, fmt.Errorf("no free port on 127.0.0.1")
 }
 
-// StartPostfix starts Postfix and waits until both ports greet.
+// StartPostfix starts Postfix and waits until both ports greet. The master is
+// started directly: "postfix start" takes half a second to look the tree over.
 func (l *Lab) StartPostfix(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	if err := l.postfix(ctx, "start"); err != nil {
+	// -o: Postfix itself must not inherit the lock, which ends with the start.
+	if err := run(ctx, "flock", "-o", filepath.Join(l.Dir, "lock"), master, "-c", l.etc(), "-w"); err != nil {
 		return err
 	}
 	for _, addr := range []string{l.MX(), l.Submission()} {
@@ -197,8 +223,16 @@ func greets(addr, host string) bool {
 // StopPostfix stops Postfix; its queue stays.
 func (l *Lab) StopPostfix(ctx context.Context) error { return l.postfix(ctx, "stop") }
 
-// AbortPostfix ends Postfix at once, in the middle of deliveries.
-func (l *Lab) AbortPostfix(ctx context.Context) error { return l.postfix(ctx, "abort") }
+// AbortPostfix ends Postfix at once, in the middle of deliveries, and waits until
+// it is gone.
+func (l *Lab) AbortPostfix(ctx context.Context) error {
+	if err := l.postfix(ctx, "abort"); err != nil {
+		return err
+	}
+	return Until(ctx, "the end of Postfix", func() (bool, error) {
+		return l.postfix(ctx, "status") != nil, nil
+	})
+}
 
 // SetRecipients replaces the table of recipients and reloads.
 func (l *Lab) SetRecipients(ctx context.Context, table string) error {
@@ -278,7 +312,12 @@ func (l *Lab) LogTail(lines int) string {
 }
 
 func run(ctx context.Context, name string, args ...string) error {
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, name, args...)
+	// The whole group: a script that outlives its shell would go on starting things.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, bytes.TrimSpace(out))
 	}

@@ -15,6 +15,7 @@ import (
 // Letter is a mail of a customer in the making.
 type Letter struct {
 	From, To   string // header and envelope
+	Name       string // display name of From, ASCII
 	Subject    string
 	MessageID  string // without angle brackets; empty: none
 	InReplyTo  string // without angle brackets; also in References
@@ -26,7 +27,11 @@ type Letter struct {
 // Raw is the letter as bytes, with CRLF line ends.
 func (l Letter) Raw() []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "From: <%s>\r\nTo: <%s>\r\nSubject: %s\r\nDate: %s\r\n", l.From, l.To, l.Subject, time.Now().Format(time.RFC1123Z))
+	from := "<" + l.From + ">"
+	if l.Name != "" {
+		from = fmt.Sprintf("%q %s", l.Name, from)
+	}
+	fmt.Fprintf(&b, "From: %s\r\nTo: <%s>\r\nSubject: %s\r\nDate: %s\r\n", from, l.To, l.Subject, time.Now().Format(time.RFC1123Z))
 	if l.MessageID != "" {
 		fmt.Fprintf(&b, "Message-ID: <%s>\r\n", l.MessageID)
 	}
