@@ -1,0 +1,114 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/url"
+)
+
+// Settings of a connection are in its DSN: a PRAGMA by Exec would be gone with the
+// connection that it reached. The driver runs _pragma before _journal_mode, and
+// page_size must come before the log does, or it is ignored.
+
+// busyTimeout is how long SQLite waits for a lock that somebody else holds, in ms.
+const busyTimeout = "5000"
+
+func writerDSN(path, synchronous string, create bool) string {
+	q := url.Values{}
+	q.Set("mode", "rw") // never an empty database in the place of one that vanished
+	if create {
+		q.Set("mode", "rwc")
+	}
+	q.Set("_busy_timeout", busyTimeout)
+	q.Set("_journal_mode", "WAL")
+	q.Set("_synchronous", synchronous)
+	q.Set("_txlock", "immediate")
+	q["_pragma"] = []string{
+		"page_size(8192)",    // raw mail is written 1.3 times as fast as with 4096
+		"foreign_keys(1)",    // off by default
+		"cache_size(-32000)", // the index of hashes is hit at random places
+		"wal_autocheckpoint(4000)",
+		"journal_size_limit(67108864)", // a log that a long read let grow shrinks again
+	}
+	return fileDSN(path, q)
+}
+
+func readerDSN(path string) string {
+	q := url.Values{}
+	q.Set("mode", "rw") // a reader of a log writes its index of readers
+	q.Set("_busy_timeout", busyTimeout)
+	q.Set("_query_only", "1")
+	q["_pragma"] = []string{"cache_size(-2000)"}
+	return fileDSN(path, q)
+}
+
+// fileDSN uses the file: form: in a plain path the driver drops what follows "?".
+func fileDSN(path string, q url.Values) string {
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+}
+
+// conn is one connection with its prepared statements. It opens itself when it is
+// used, also after it was closed. One goroutine uses it at a time.
+type conn struct {
+	dsn   string
+	db    *sql.DB
+	c     *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+func (c *conn) open(ctx context.Context) error {
+	db, err := sql.Open("sqlite", c.dsn)
+	if err != nil {
+		return err
+	}
+	db.SetMaxOpenConns(1)
+	pinned, err := db.Conn(ctx)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	c.db, c.c, c.stmts = db, pinned, map[string]*sql.Stmt{}
+	return nil
+}
+
+// stmt gives the prepared statement of a query. Queries are constants and a few
+// composed ones, so none is ever dropped.
+func (c *conn) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s, ok := c.stmts[query]; ok {
+		return s, nil
+	}
+	if c.db == nil {
+		if err := c.open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	s, err := c.c.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	c.stmts[query] = s
+	return s, nil
+}
+
+func (c *conn) exec(ctx context.Context, query string) error {
+	s, err := c.stmt(ctx, query)
+	if err != nil {
+		return err
+	}
+	_, err = s.ExecContext(ctx)
+	return err
+}
+
+// close ends the connection and what it had begun.
+func (c *conn) close() error {
+	if c.db == nil {
+		return nil
+	}
+	var errs []error
+	for _, s := range c.stmts {
+		errs = append(errs, s.Close())
+	}
+	errs = append(errs, c.c.Close(), c.db.Close())
+	c.db, c.c, c.stmts = nil, nil, nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,228 @@
+// Package store is the ticketing.Store on SQLite. One process holds the directory:
+//
+//	postdesk.db  the database, with its log beside it
+//	raw/ab/…     messages over 64 KB, compressed, named by their SHA-256
+//	raw/tmp      messages on their way in
+//	lock         held while the store is open
+//	marker       says that a database was here
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"modernc.org/sqlite"
+
+	"postdesk/ticketing"
+)
+
+// ErrBusy is for a write that waited too long for its turn.
+var ErrBusy = errors.New("the store is behind with its writes")
+
+// ErrClosed is for a call after Close.
+var ErrClosed = errors.New("the store is closed")
+
+// Options are the settings of a store. The zero value is right for production.
+type Options struct {
+	Log         *slog.Logger  // nil: nothing is logged
+	Synchronous string        // of SQLite; empty is FULL. Only tests may say NORMAL: it loses commits at a power failure
+	QueueWait   time.Duration // how long a Write waits for its turn; 0 is 30 s
+}
+
+// DB is an open store.
+type DB struct {
+	dir     string
+	log     *slog.Logger
+	wait    time.Duration
+	lock    *os.File
+	writer  *writer
+	readers chan *conn // a pool: take one, put it back
+	codec   codec
+
+	mu     sync.RWMutex
+	closed bool
+	using  sync.WaitGroup // calls that Close waits for
+}
+
+var _ ticketing.Store = (*DB)(nil)
+
+// readerCount is how many reads may go on at the same time.
+const readerCount = 8
+
+// minFree is the space under which Check complains, before writes begin to fail.
+const minFree = 16 << 20
+
+// Open opens the store in dir and makes it when there is none yet.
+func Open(ctx context.Context, dir string, o Options) (*DB, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.QueueWait == 0 {
+		o.QueueWait = 30 * time.Second
+	}
+	if o.Synchronous == "" {
+		o.Synchronous = "FULL"
+	}
+	// SQLite as Linux distributions build it commits with fdatasync; this driver has to
+	// be told. What is durable is the same, a commit is up to twice as fast. Where the
+	// system has no such call, fsync stays.
+	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {
+		return nil, err
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	d := &DB{dir: dir, log: o.Log, wait: o.QueueWait, lock: lock, readers: make(chan *conn, readerCount), codec: newCodec()}
+	if err := d.start(ctx, o); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("store in %s: %w", dir, err)
+	}
+	return d, nil
+}
+
+func (d *DB) start(ctx context.Context, o Options) error {
+	path := filepath.Join(d.dir, databaseName)
+	known, err := checkMarker(d.dir)
+	if err != nil {
+		return err
+	}
+	if err := prepareRaw(d.dir); err != nil {
+		return err
+	}
+	if err := migrate(ctx, writerDSN(path, o.Synchronous, !known), known); err != nil {
+		return err
+	}
+	if err := writeMarker(d.dir); err != nil {
+		return err
+	}
+	d.writer = newWriter(writerDSN(path, o.Synchronous, false), o.Log)
+	for range readerCount {
+		d.readers <- &conn{dsn: readerDSN(path)}
+	}
+	go d.writer.run()
+	return nil
+}
+
+// enter counts a call that Close has to wait for.
+func (d *DB) enter() error {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.closed {
+		return ErrClosed
+	}
+	d.using.Add(1)
+	return nil
+}
+
+// Close waits for the calls that are under way, the waiting writes among them, and
+// releases the directory.
+func (d *DB) Close() error {
+	d.mu.Lock()
+	again := d.closed
+	d.closed = true
+	d.mu.Unlock()
+	if again {
+		return nil
+	}
+	d.using.Wait()
+	var errs []error
+	for range readerCount {
+		errs = append(errs, (<-d.readers).close())
+	}
+	// The writer is last: closing the last connection brings the log into the database.
+	errs = append(errs, d.writer.close(), d.lock.Close())
+	return errors.Join(errs...)
+}
+
+// Read runs fn on a snapshot.
+func (d *DB) Read(ctx context.Context, fn func(ticketing.Tx) error) error {
+	return d.read(ctx, func(t *tx) error { return fn(t) })
+}
+
+func (d *DB) read(ctx context.Context, fn func(*tx) error) (err error) {
+	if err := d.enter(); err != nil {
+		return err
+	}
+	defer d.using.Done()
+	var c *conn
+	select {
+	case c = <-d.readers:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { d.readers <- c }()
+	// A deferred transaction takes its snapshot at the first query and keeps it.
+	if err := c.exec(ctx, "BEGIN DEFERRED"); err != nil {
+		return errors.Join(err, c.close())
+	}
+	t := &tx{ctx: ctx, conn: c}
+	// Also after a panic of fn: the connection goes back without a transaction.
+	defer func() {
+		t.err = errFinished
+		if c.exec(context.Background(), "ROLLBACK") != nil {
+			err = errors.Join(err, c.close())
+		}
+	}()
+	if err := fn(t); err != nil {
+		return err
+	}
+	return t.err
+}
+
+// Check says whether the store can be relied on now: it can be read, the last commit
+// did not fail, and there is room for more.
+func (d *DB) Check(ctx context.Context) error {
+	if err := d.writer.fault(); err != nil {
+		return fmt.Errorf("the last write failed: %w", err)
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(d.dir, &fs); err != nil {
+		return fmt.Errorf("free space of %s: %w", d.dir, err)
+	}
+	if free := fs.Bavail * uint64(fs.Bsize); free < minFree {
+		return fmt.Errorf("%s has %d bytes left", d.dir, free)
+	}
+	return d.read(ctx, func(t *tx) error {
+		_, err := t.LastSeq()
+		return err
+	})
+}
+
+// Stats are counts since Open, and sizes.
+type Stats struct {
+	Commits  int64 // transactions committed
+	Writes   int64 // Writes that were committed in them
+	Failures int64 // transactions that failed as a whole
+	Waiting  int   // Writes that wait for their turn
+	Database int64 // octets of the database file
+	Log      int64 // octets of its write-ahead log
+}
+
+// Stats gives the numbers that an operator watches.
+func (d *DB) Stats() Stats {
+	w := d.writer
+	s := Stats{Commits: w.commits.Load(), Writes: w.writes.Load(), Failures: w.failures.Load(), Waiting: int(w.waiting.Load())}
+	s.Database = fileSize(filepath.Join(d.dir, databaseName))
+	s.Log = fileSize(filepath.Join(d.dir, databaseName+"-wal"))
+	return s
+}
+
+func fileSize(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}

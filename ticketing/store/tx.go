@@ -1,0 +1,251 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"postdesk/ticketing"
+)
+
+var errFinished = errors.New("the transaction is over")
+
+// tx is one fn's view of a transaction. Its SQL uses $1 placeholders and nothing
+// that PostgreSQL does not know.
+type tx struct {
+	ctx    context.Context
+	conn   *conn
+	err    error // the first fault of a statement; nothing runs after it
+	staged int64 // octets given to PutRaw
+
+	known   ticketing.Hash // a hash whose row has been seen, and that row
+	knownID int64
+}
+
+// failed remembers the first fault. After one, SQLite may have rolled back the whole
+// transaction, and what ran then would be committed alone.
+func (t *tx) failed(err error) error {
+	if t.err == nil {
+		t.err = err
+	}
+	return err
+}
+
+func (t *tx) stmt(query string) (*sql.Stmt, error) {
+	if t.err != nil {
+		return nil, t.err
+	}
+	s, err := t.conn.stmt(t.ctx, query)
+	if err != nil {
+		return nil, t.failed(err)
+	}
+	return s, nil
+}
+
+// exec gives how many rows the statement has changed.
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	s, err := t.stmt(query)
+	if err != nil {
+		return 0, err
+	}
+	res, err := s.ExecContext(t.ctx, values(args)...)
+	if err != nil {
+		return 0, t.failed(err)
+	}
+	return res.RowsAffected()
+}
+
+// change is exec for one row that must be there.
+func (t *tx) change(query string, args ...any) error {
+	n, err := t.exec(query, args...)
+	if err == nil && n == 0 {
+		return ticketing.ErrNotFound
+	}
+	return err
+}
+
+// each calls scan for every row. It reads to the end: only there does SQLite report
+// that an INSERT … RETURNING broke a foreign key.
+func (t *tx) each(query string, args []any, scan func(row) error) error {
+	s, err := t.stmt(query)
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(t.ctx, values(args)...)
+	if err != nil {
+		return t.failed(err)
+	}
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			rows.Close()
+			return t.failed(err)
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return t.failed(err)
+	}
+	return nil
+}
+
+// get scans the one row of a query, ErrNotFound when there is none.
+func (t *tx) get(query string, args []any, dest ...any) error {
+	found := false
+	err := t.each(query, args, func(r row) error {
+		found = true
+		return r.Scan(dest...)
+	})
+	if err == nil && !found {
+		return ticketing.ErrNotFound
+	}
+	return err
+}
+
+// row is what a scan function reads from.
+type row interface{ Scan(...any) error }
+
+// list gives all rows of a query.
+func list[T any](t *tx, scan func(row) (T, error), query string, args ...any) ([]T, error) {
+	var out []T
+	err := t.each(query, args, func(r row) error {
+		v, err := scan(r)
+		out = append(out, v)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// one gives the first row of a query, ErrNotFound when there is none.
+func one[T any](t *tx, scan func(row) (T, error), query string, args ...any) (T, error) {
+	all, err := list(t, scan, query, args...)
+	if err == nil && len(all) == 0 {
+		err = ticketing.ErrNotFound
+	}
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return all[0], nil
+}
+
+// values turns arguments into what a driver takes.
+func values(args []any) []any {
+	for i, a := range args {
+		switch v := a.(type) {
+		case string:
+			args[i] = clean(v)
+		case time.Time:
+			args[i] = micros(v)
+		case ticketing.Hash:
+			args[i] = v[:]
+		}
+	}
+	return args
+}
+
+// clean makes text that every database and JSON can hold: valid UTF-8 without NUL.
+func clean(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if strings.IndexByte(s, 0) >= 0 {
+		s = strings.ReplaceAll(s, "\x00", "\uFFFD")
+	}
+	return s
+}
+
+// micros is how a time is kept; no time at all is 0.
+func micros(at time.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	return at.UnixMicro()
+}
+
+// timeCol scans what micros wrote.
+type timeCol struct{ to *time.Time }
+
+func (c timeCol) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("a time is kept as %T", v)
+	}
+	*c.to = time.Time{}
+	if n != 0 {
+		*c.to = time.UnixMicro(n).UTC()
+	}
+	return nil
+}
+
+// hashCol scans a hash; NULL is none.
+type hashCol struct{ to *ticketing.Hash }
+
+func (c hashCol) Scan(v any) error {
+	switch b := v.(type) {
+	case nil:
+		*c.to = ticketing.Hash{}
+		return nil
+	case []byte:
+		if copy(c.to[:], b) == len(c.to) && len(b) == len(c.to) {
+			return nil
+		}
+	}
+	return errors.New("a hash is not kept as 32 octets")
+}
+
+// refCol scans a reference; NULL is 0.
+type refCol struct{ to *int64 }
+
+func (c refCol) Scan(v any) error {
+	n, _ := v.(int64)
+	*c.to = n
+	return nil
+}
+
+// ref is how a reference is kept: 0 is NULL.
+func ref(id int64) any {
+	if id == 0 {
+		return nil
+	}
+	return id
+}
+
+// jsonCol scans what toJSON wrote.
+type jsonCol struct{ to any }
+
+func (c jsonCol) Scan(v any) error {
+	switch s := v.(type) {
+	case string:
+		if s == "" {
+			return nil
+		}
+		return json.Unmarshal([]byte(s), c.to)
+	}
+	return fmt.Errorf("JSON is kept as %T", v)
+}
+
+// toJSON gives the empty string for nothing, which is most often what there is.
+func toJSON(v any) (string, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "", err
+	}
+	switch s := string(b); s {
+	case "null", "{}", "[]":
+		return "", nil
+	default:
+		return s, nil
+	}
+}
+
+// atMost is a limit for SQL: none is a number that nothing reaches.
+func atMost(limit int) int64 {
+	if limit <= 0 {
+		return 1 << 62
+	}
+	return int64(limit)
+}

@@ -1,0 +1,67 @@
+package store
+
+import (
+	"errors"
+
+	"postdesk/ticketing"
+)
+
+func (t *tx) Append(e *ticketing.Event) error {
+	facts, err := toJSON(e.Facts)
+	if err != nil {
+		return err
+	}
+	var seq int64
+	if err := t.get("UPDATE counter SET value = value + 1 WHERE name = 'event' RETURNING value", nil, &seq); err != nil {
+		return err
+	}
+	if _, err := t.exec(`INSERT INTO event (seq, time, type, ticket, message, outgoing, actor, origin, facts)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		seq, e.Time, e.Type, ref(e.Ticket), ref(e.Message), ref(e.Outgoing), e.Actor, e.Origin, facts); err != nil {
+		return err
+	}
+	e.Seq = seq
+	if e.Ticket == 0 {
+		return nil
+	}
+	return t.change("UPDATE ticket SET last_seq = $1 WHERE id = $2", seq, e.Ticket)
+}
+
+const selectEvent = `SELECT e.seq, e.time, e.type, e.ticket, e.message, e.outgoing, e.actor, e.origin, e.facts,
+	COALESCE(t.queue, ''), COALESCE(t.number, 0) FROM event e LEFT JOIN ticket t ON t.id = e.ticket`
+
+func scanEvent(r row) (e ticketing.Event, err error) {
+	var k ticketing.Ticket
+	err = r.Scan(&e.Seq, timeCol{&e.Time}, &e.Type, refCol{&e.Ticket}, refCol{&e.Message}, refCol{&e.Outgoing}, &e.Actor, &e.Origin,
+		jsonCol{&e.Facts}, &k.Queue, &k.Number)
+	if e.Ticket != 0 {
+		e.Name, e.Queue = k.Name(), k.Queue
+	}
+	return e, err
+}
+
+func (t *tx) Events(after int64, limit int) ([]ticketing.Event, error) {
+	return list(t, scanEvent, selectEvent+" WHERE e.seq > $1 ORDER BY e.seq LIMIT $2", after, atMost(limit))
+}
+
+func (t *tx) EventsOf(ticket int64, after int64, limit int) ([]ticketing.Event, error) {
+	return list(t, scanEvent, selectEvent+" WHERE e.ticket = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3", ticket, after, atMost(limit))
+}
+
+func (t *tx) LastSeq() (seq int64, err error) {
+	err = t.get("SELECT value FROM counter WHERE name = 'event'", nil, &seq)
+	return seq, err
+}
+
+func (t *tx) Cursor(consumer string) (seq int64, err error) {
+	err = t.get("SELECT seq FROM consumer WHERE name = $1", []any{consumer}, &seq)
+	if errors.Is(err, ticketing.ErrNotFound) {
+		return 0, nil
+	}
+	return seq, err
+}
+
+func (t *tx) SetCursor(consumer string, seq int64) error {
+	_, err := t.exec("INSERT INTO consumer (name, seq) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq", consumer, seq)
+	return err
+}

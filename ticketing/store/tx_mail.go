@@ -1,0 +1,120 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"postdesk/ticketing"
+	"postdesk/ticketing/mail"
+)
+
+func (t *tx) PutRaw(s ticketing.Staged) error {
+	var body any
+	if s.Encoding != encodingFile {
+		body = s.Encoded
+		if s.Encoded == nil {
+			body = []byte{}
+		}
+	}
+	var id int64
+	err := t.get("INSERT INTO raw (hash, size, encoding, body) VALUES ($1, $2, $3, $4) ON CONFLICT (hash) DO NOTHING RETURNING id",
+		[]any{s.Hash, s.Size, s.Encoding, body}, &id)
+	if errors.Is(err, ticketing.ErrNotFound) {
+		return nil // known
+	}
+	if err == nil {
+		t.staged += int64(len(s.Encoded))
+		t.known, t.knownID = s.Hash, id
+	}
+	return err
+}
+
+// rawID gives the row of a hash: NULL for none, ErrNotFound for bytes never put.
+func (t *tx) rawID(h ticketing.Hash) (any, error) {
+	if h.IsZero() {
+		return nil, nil
+	}
+	if t.known != h {
+		var id int64
+		if err := t.get("SELECT id FROM raw WHERE hash = $1", []any{h}, &id); err != nil {
+			return nil, fmt.Errorf("raw mail %s: %w", h, err)
+		}
+		t.known, t.knownID = h, id
+	}
+	return t.knownID, nil
+}
+
+func (t *tx) Arrive(h ticketing.Hash, env mail.Envelope, at time.Time) (id int64, fresh bool, err error) {
+	raw, err := t.rawID(h)
+	if err != nil {
+		return 0, false, err
+	}
+	recipients, _ := join(nil, env.Recipients)
+	text, err := toJSON(recipients)
+	if err != nil {
+		return 0, false, err
+	}
+	err = t.get(`INSERT INTO arrival (raw, reverse_path, recipients, received, pending, attempts) VALUES ($1, $2, $3, $4, $5, 0)
+		ON CONFLICT (raw) DO NOTHING RETURNING id`, []any{raw, env.ReversePath, text, at, true}, &id)
+	if !errors.Is(err, ticketing.ErrNotFound) {
+		return id, err == nil, err
+	}
+	return t.arriveAgain(raw, env.Recipients)
+}
+
+// arriveAgain is for bytes that came before: Postfix resends what it does not know to
+// be delivered, and splits what has many recipients.
+func (t *tx) arriveAgain(raw any, recipients []string) (id int64, fresh bool, err error) {
+	a, err := one(t, scanArrival, selectArrival+" WHERE a.raw = $1", raw)
+	if err != nil {
+		return 0, false, err
+	}
+	all, fresh := join(a.Recipients, recipients)
+	if !fresh {
+		return a.ID, false, nil
+	}
+	text, err := toJSON(all)
+	if err != nil {
+		return 0, false, err
+	}
+	return a.ID, true, t.change("UPDATE arrival SET recipients = $1, pending = $2 WHERE id = $3", text, true, a.ID)
+}
+
+// join adds what is new to a list of recipients.
+func join(have, more []string) (all []string, fresh bool) {
+	all = slices.Clone(have)
+	for _, r := range more {
+		// Cleaned as in the database: else an address that JSON cannot hold is new for ever.
+		if r = clean(r); !slices.Contains(all, r) {
+			all, fresh = append(all, r), true
+		}
+	}
+	return all, fresh
+}
+
+const selectArrival = `SELECT a.id, r.hash, a.reverse_path, a.recipients, a.received, a.pending, a.attempts
+	FROM arrival a JOIN raw r ON r.id = a.raw`
+
+func scanArrival(r row) (a ticketing.Arrival, err error) {
+	err = r.Scan(&a.ID, hashCol{&a.Raw}, &a.ReversePath, jsonCol{&a.Recipients}, timeCol{&a.Received}, &a.Pending, &a.Attempts)
+	return a, err
+}
+
+func (t *tx) Arrival(id int64) (ticketing.Arrival, error) {
+	return one(t, scanArrival, selectArrival+" WHERE a.id = $1", id)
+}
+
+func (t *tx) PendingArrivals(after int64, limit int) ([]ticketing.Arrival, error) {
+	return list(t, scanArrival, selectArrival+" WHERE a.pending AND a.id > $1 ORDER BY a.id LIMIT $2", after, atMost(limit))
+}
+
+func (t *tx) UpdateArrival(a ticketing.Arrival) error {
+	return t.change("UPDATE arrival SET pending = $1, attempts = $2 WHERE id = $3", a.Pending, a.Attempts, a.ID)
+}
+
+func (t *tx) CountPending() (n int64, err error) {
+	err = t.get("SELECT count(*) FROM arrival WHERE pending", nil, &n)
+	return n, err
+}

@@ -1,0 +1,102 @@
+package store
+
+import (
+	"crypto/sha256"
+	"slices"
+
+	"postdesk/ticketing"
+)
+
+// messageValues are the columns of a message in the order of its statements.
+func (t *tx) messageValues(m ticketing.Message) ([]any, error) {
+	raw, err := t.rawID(m.Raw)
+	if err != nil {
+		return nil, err
+	}
+	authentication, err := toJSON(m.Authentication)
+	if err != nil {
+		return nil, err
+	}
+	problems, err := toJSON(m.Problems)
+	if err != nil {
+		return nil, err
+	}
+	return []any{m.Ticket, string(m.Kind), string(m.Visibility), m.Row, m.Reason, m.From.Name, m.From.Address, m.Subject, m.MessageID,
+		raw, ref(m.Arrival), m.Actor, m.Body, authentication, m.Automatic, problems, m.Fold, m.Seq, m.Received}, nil
+}
+
+func (t *tx) AddMessage(m *ticketing.Message) error {
+	args, err := t.messageValues(*m)
+	if err != nil {
+		return err
+	}
+	return t.get(`INSERT INTO message (ticket, kind, visibility, trust_row, reason, from_name, from_address, subject, message_id,
+		raw, arrival, actor, body, authentication, automatic, problems, fold, seq, received)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) RETURNING id`, args, &m.ID)
+}
+
+func (t *tx) UpdateMessage(m ticketing.Message) error {
+	args, err := t.messageValues(m)
+	if err != nil {
+		return err
+	}
+	return t.change(`UPDATE message SET ticket = $1, kind = $2, visibility = $3, trust_row = $4, reason = $5, from_name = $6,
+		from_address = $7, subject = $8, message_id = $9, raw = $10, arrival = $11, actor = $12, body = $13, authentication = $14,
+		automatic = $15, problems = $16, fold = $17, seq = $18, received = $19 WHERE id = $20`, append(args, m.ID)...)
+}
+
+const selectMessage = `SELECT m.id, m.ticket, m.kind, m.visibility, m.trust_row, m.reason, m.from_name, m.from_address, m.subject,
+	m.message_id, r.hash, m.arrival, m.actor, m.body, m.authentication, m.automatic, m.problems, m.fold, m.seq, m.received
+	FROM message m LEFT JOIN raw r ON r.id = m.raw`
+
+func scanMessage(r row) (m ticketing.Message, err error) {
+	err = r.Scan(&m.ID, &m.Ticket, &m.Kind, &m.Visibility, &m.Row, &m.Reason, &m.From.Name, &m.From.Address, &m.Subject,
+		&m.MessageID, hashCol{&m.Raw}, refCol{&m.Arrival}, &m.Actor, &m.Body, jsonCol{&m.Authentication}, &m.Automatic,
+		jsonCol{&m.Problems}, &m.Fold, &m.Seq, timeCol{&m.Received})
+	return m, err
+}
+
+func (t *tx) Message(id int64) (ticketing.Message, error) {
+	return one(t, scanMessage, selectMessage+" WHERE m.id = $1", id)
+}
+
+func (t *tx) Messages(ticket int64) ([]ticketing.Message, error) {
+	return list(t, scanMessage, selectMessage+" WHERE m.ticket = $1 ORDER BY m.id", ticket)
+}
+
+func (t *tx) MessagesByArrival(arrival int64) ([]ticketing.Message, error) {
+	return list(t, scanMessage, selectMessage+" WHERE m.arrival = $1 ORDER BY m.id", arrival)
+}
+
+// MessageByFold gives the first of them: the one that the others repeat.
+func (t *tx) MessageByFold(fold string) (ticketing.Message, error) {
+	return one(t, scanMessage, selectMessage+" WHERE m.fold = $1 AND m.fold <> '' ORDER BY m.id LIMIT 1", fold)
+}
+
+// digest is the key of a msg-id. Half of a SHA-256 is more than anybody can meet.
+func digest(msgID string) []byte {
+	h := sha256.Sum256([]byte(msgID))
+	return h[:16]
+}
+
+func (t *tx) AddMessageID(msgID string, ticket, message int64) error {
+	_, err := t.exec("INSERT INTO message_id (digest, ticket, message) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", digest(msgID), ticket, message)
+	return err
+}
+
+func (t *tx) TicketsByMessageID(msgIDs []string) ([]int64, error) {
+	var found []int64
+	for _, id := range msgIDs {
+		err := t.each("SELECT ticket FROM message_id WHERE digest = $1", []any{digest(id)}, func(r row) error {
+			var ticket int64
+			err := r.Scan(&ticket)
+			found = append(found, ticket)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found), nil
+}

@@ -1,0 +1,89 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"postdesk/ticketing"
+)
+
+// outgoingValues are the columns of an outgoing mail in the order of its statements.
+func (t *tx) outgoingValues(o ticketing.Outgoing) ([]any, error) {
+	raw, err := t.rawID(o.Raw)
+	if err != nil {
+		return nil, err
+	}
+	return []any{ref(o.Ticket), ref(o.Message), o.Recipient, o.ReversePath, o.MessageID, o.EnvelopeID, raw, string(o.State),
+		o.Attempts, o.NextAttempt, o.Lease, o.LastReply, o.QueueID, o.Created}, nil
+}
+
+func (t *tx) AddOutgoing(o *ticketing.Outgoing) error {
+	args, err := t.outgoingValues(*o)
+	if err != nil {
+		return err
+	}
+	return t.get(`INSERT INTO outgoing (ticket, message, recipient, reverse_path, message_id, envelope_id, raw, state,
+		attempts, next_attempt, lease, last_reply, queue_id, created)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id`, args, &o.ID)
+}
+
+func (t *tx) UpdateOutgoing(o ticketing.Outgoing) error {
+	args, err := t.outgoingValues(o)
+	if err != nil {
+		return err
+	}
+	return t.change(`UPDATE outgoing SET ticket = $1, message = $2, recipient = $3, reverse_path = $4, message_id = $5, envelope_id = $6,
+		raw = $7, state = $8, attempts = $9, next_attempt = $10, lease = $11, last_reply = $12, queue_id = $13, created = $14
+		WHERE id = $15`, append(args, o.ID)...)
+}
+
+const selectOutgoing = `SELECT o.id, o.ticket, o.message, o.recipient, o.reverse_path, o.message_id, o.envelope_id, r.hash, o.state,
+	o.attempts, o.next_attempt, o.lease, o.last_reply, o.queue_id, o.created
+	FROM outgoing o LEFT JOIN raw r ON r.id = o.raw`
+
+func scanOutgoing(r row) (o ticketing.Outgoing, err error) {
+	err = r.Scan(&o.ID, refCol{&o.Ticket}, refCol{&o.Message}, &o.Recipient, &o.ReversePath, &o.MessageID, &o.EnvelopeID, hashCol{&o.Raw},
+		&o.State, &o.Attempts, timeCol{&o.NextAttempt}, timeCol{&o.Lease}, &o.LastReply, &o.QueueID, timeCol{&o.Created})
+	return o, err
+}
+
+func (t *tx) Outgoing(id int64) (ticketing.Outgoing, error) {
+	return one(t, scanOutgoing, selectOutgoing+" WHERE o.id = $1", id)
+}
+
+func (t *tx) DueOutgoing(now time.Time, limit int) ([]ticketing.Outgoing, error) {
+	return list(t, scanOutgoing, selectOutgoing+` WHERE o.state = 'queued' AND o.next_attempt <= $1 AND o.lease <= $1
+		ORDER BY o.next_attempt, o.id LIMIT $2`, now, atMost(limit))
+}
+
+func (t *tx) OutgoingOf(message int64) ([]ticketing.Outgoing, error) {
+	return list(t, scanOutgoing, selectOutgoing+" WHERE o.message = $1 ORDER BY o.id", message)
+}
+
+func (t *tx) OutgoingList(states []ticketing.OutgoingState, after int64, limit int) ([]ticketing.Outgoing, error) {
+	if len(states) == 0 {
+		return list(t, scanOutgoing, selectOutgoing+" WHERE o.id > $1 ORDER BY o.id LIMIT $2", after, atMost(limit))
+	}
+	// One SELECT for each state, merged: the index gives the order within one state.
+	states = slices.Clone(states)
+	slices.Sort(states)
+	args := []any{after, atMost(limit)}
+	var selects []string
+	for _, s := range slices.Compact(states) {
+		args = append(args, string(s))
+		selects = append(selects, fmt.Sprintf("%s WHERE o.state = $%d AND o.id > $1", selectOutgoing, len(args)))
+	}
+	return list(t, scanOutgoing, strings.Join(selects, " UNION ALL ")+" ORDER BY id LIMIT $2", args...)
+}
+
+func (t *tx) CountOutgoing(kind ticketing.Kind, recipient string, since time.Time) (n int64, err error) {
+	query := "SELECT count(*) FROM outgoing o JOIN message m ON m.id = o.message WHERE m.kind = $1 AND o.created >= $2"
+	args := []any{string(kind), since}
+	if recipient != "" {
+		query, args = query+" AND o.recipient = $3", append(args, recipient)
+	}
+	err = t.get(query, args, &n)
+	return n, err
+}

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"postdesk/ticketing"
+)
+
+func (t *tx) NextNumber(queue string, first int64) (n int64, err error) {
+	err = t.get(`INSERT INTO counter (name, value) VALUES ($1, $2)
+		ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value`, []any{"ticket:" + queue, first}, &n)
+	return n, err
+}
+
+func (t *tx) AddTicket(k *ticketing.Ticket) error {
+	return t.get(`INSERT INTO ticket (queue, number, subject, status, requester, requester_name, assignee,
+		unverified, suspicious, held, linked, last_seq, created, updated)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id`,
+		[]any{k.Queue, k.Number, k.Subject, string(k.Status), k.Requester, k.RequesterName, k.Assignee,
+			k.Unverified, k.Suspicious, k.Held, ref(k.Linked), k.LastSeq, k.Created, k.Updated}, &k.ID)
+}
+
+func (t *tx) UpdateTicket(k ticketing.Ticket) error {
+	return t.change(`UPDATE ticket SET queue = $1, number = $2, subject = $3, status = $4, requester = $5, requester_name = $6,
+		assignee = $7, unverified = $8, suspicious = $9, held = $10, linked = $11, last_seq = $12, created = $13, updated = $14
+		WHERE id = $15`,
+		k.Queue, k.Number, k.Subject, string(k.Status), k.Requester, k.RequesterName, k.Assignee,
+		k.Unverified, k.Suspicious, k.Held, ref(k.Linked), k.LastSeq, k.Created, k.Updated, k.ID)
+}
+
+const selectTicket = `SELECT id, queue, number, subject, status, requester, requester_name, assignee,
+	unverified, suspicious, held, linked, last_seq, created, updated FROM ticket`
+
+func scanTicket(r row) (k ticketing.Ticket, err error) {
+	err = r.Scan(&k.ID, &k.Queue, &k.Number, &k.Subject, &k.Status, &k.Requester, &k.RequesterName, &k.Assignee,
+		&k.Unverified, &k.Suspicious, &k.Held, refCol{&k.Linked}, &k.LastSeq, timeCol{&k.Created}, timeCol{&k.Updated})
+	return k, err
+}
+
+func (t *tx) Ticket(id int64) (ticketing.Ticket, error) {
+	return one(t, scanTicket, selectTicket+" WHERE id = $1", id)
+}
+
+func (t *tx) TicketByName(queue string, number int64) (ticketing.Ticket, error) {
+	return one(t, scanTicket, selectTicket+" WHERE queue = $1 AND number = $2", queue, number)
+}
+
+func (t *tx) Tickets(q ticketing.TicketQuery) ([]ticketing.Ticket, error) {
+	statuses, err := t.statuses(q.Statuses)
+	if err != nil || len(statuses) == 0 {
+		return nil, err
+	}
+	query, args := ticketQuery(q, statuses)
+	return list(t, scanTicket, query, args...)
+}
+
+// statuses are those asked for, each once, or all that there are.
+func (t *tx) statuses(asked []ticketing.Status) (out []string, err error) {
+	for _, s := range asked {
+		out = append(out, string(s))
+	}
+	if len(asked) > 0 {
+		slices.Sort(out)
+		return slices.Compact(out), nil
+	}
+	// One seek in the index for each, where DISTINCT would read all of it.
+	found, err := t.nextStatus("")
+	for ; err == nil && found != ""; found, err = t.nextStatus(found) {
+		out = append(out, found)
+	}
+	return out, err
+}
+
+func (t *tx) nextStatus(after string) (next string, err error) {
+	err = t.get("SELECT COALESCE(min(status), '') FROM ticket WHERE status > $1", []any{after}, &next)
+	return next, err
+}
+
+// ticketQuery joins one SELECT for each status, since an index gives the order only
+// within one status: the database merges them and reads no more than it shows.
+func ticketQuery(q ticketing.TicketQuery, statuses []string) (string, []any) {
+	before, beforeID := int64(1)<<62, q.BeforeID
+	if !q.BeforeUpdated.IsZero() {
+		before = micros(q.BeforeUpdated)
+	}
+	args := []any{before, beforeID, atMost(q.Limit)}
+	where := "(updated, id) < ($1, $2)"
+	if q.Queue != "" {
+		args = append(args, q.Queue)
+		where += fmt.Sprintf(" AND queue = $%d", len(args))
+	}
+	var selects []string
+	if q.Held {
+		where += " AND held > 0" // few: they have an index of their own
+	}
+	for _, s := range statuses {
+		args = append(args, s)
+		selects = append(selects, fmt.Sprintf("%s WHERE %s AND status = $%d", selectTicket, where, len(args)))
+	}
+	return strings.Join(selects, " UNION ALL ") + " ORDER BY updated DESC, id DESC LIMIT $3", args
+}
+
+func (t *tx) AddParticipant(p *ticketing.Participant) error {
+	// The update changes nothing; it makes RETURNING give the row that is there.
+	return t.get(`INSERT INTO participant (ticket, address, name, role) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (ticket, address) DO UPDATE SET address = excluded.address RETURNING id`,
+		[]any{p.Ticket, p.Address, p.Name, p.Role}, &p.ID)
+}
+
+const selectParticipant = "SELECT id, ticket, address, name, role FROM participant"
+
+func scanParticipant(r row) (p ticketing.Participant, err error) {
+	err = r.Scan(&p.ID, &p.Ticket, &p.Address, &p.Name, &p.Role)
+	return p, err
+}
+
+func (t *tx) Participant(id int64) (ticketing.Participant, error) {
+	return one(t, scanParticipant, selectParticipant+" WHERE id = $1", id)
+}
+
+func (t *tx) Participants(ticket int64) ([]ticketing.Participant, error) {
+	return list(t, scanParticipant, selectParticipant+" WHERE ticket = $1 ORDER BY id", ticket)
+}
