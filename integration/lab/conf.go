@@ -29,11 +29,16 @@ message_size_limit = 52428800
 mailbox_size_limit = 0
 # Mail from loopback must look like mail from outside: no added headers.
 local_header_rewrite_clients =
-# The desk's domain goes to the agent.
+{{if .Mailboxes}}# Single addresses of a domain with mailboxes go to the agent.
+virtual_mailbox_domains = {{.Domain}}
+virtual_mailbox_maps = regexp:{{.Dir}}/etc/recipients, inline:{ {{range $i, $m := .Mailboxes}}{{if $i}}, {{end}}{{$m}}=OK{{end}} }
+virtual_transport = smtp:[127.0.0.1]:{{.SinkPort}}
+transport_maps = regexp:{{.Dir}}/etc/transport
+{{else}}# The desk's domain goes to the agent.
 relay_domains = {{.Domain}}
 relay_transport = postdesk:unix:{{.Socket}}
 relay_recipient_maps = regexp:{{.Dir}}/etc/recipients
-postdesk_destination_recipient_limit = 50
+{{end}}postdesk_destination_recipient_limit = 50
 postdesk_destination_concurrency_limit = 20
 smtpd_forbid_bare_newline = normalize
 smtpd_forbid_unauth_pipelining = yes

@@ -24,13 +24,16 @@ const (
 
 // Options says what a lab is to be. The zero value is good for most tests.
 type Options struct {
-	Domain         string // the desk's domain; empty is Domain
-	Recipients     string // the regexp table of recipients; empty is DefaultRecipients
-	ExtraMain      string // more lines for main.cf
-	MXPort         int    // 0: a free one
-	SubmissionPort int    // 0: a free one
-	SinkDSN        bool   // the sink offers DSN, so that Postfix hands ENVID and NOTIFY on
-	NoPostfix      bool   // only DNS, sink and signer
+	Domain     string // the desk's domain; empty is Domain
+	Recipients string // the regexp table of recipients; empty is DefaultRecipients
+	ExtraMain  string // more lines for main.cf
+	// Mailboxes makes the desk's domain one that has mailboxes beside the desk, these
+	// at the sink: then Postfix sends the agent what the table of recipients names, and no more.
+	Mailboxes      []string
+	MXPort         int  // 0: a free one
+	SubmissionPort int  // 0: a free one
+	SinkDSN        bool // the sink offers DSN, so that Postfix hands ENVID and NOTIFY on
+	NoPostfix      bool // only DNS, sink and signer
 }
 
 // Lab is a running set of neighbours.
@@ -45,6 +48,7 @@ type Lab struct {
 	SubmissionPort int
 	SinkPort       int
 	ExtraMain      string
+	Mailboxes      []string
 
 	DNS  *DNS
 	Sink *Sink
@@ -90,7 +94,7 @@ func newLab(o Options) (*Lab, error) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	l := &Lab{Dir: dir, Domain: o.Domain, ExtraMain: o.ExtraMain, recipients: o.Recipients,
+	l := &Lab{Dir: dir, Domain: o.Domain, ExtraMain: o.ExtraMain, Mailboxes: o.Mailboxes, recipients: o.Recipients,
 		MXPort: o.MXPort, SubmissionPort: o.SubmissionPort}
 	if l.Domain == "" {
 		l.Domain = Domain

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -94,7 +95,8 @@ func (l *Lab) configure() error {
 			return err
 		}
 	}
-	return l.writeConf("recipients", []byte(l.recipients))
+	transport := strings.ReplaceAll(l.recipients, "/ OK\n", "/ postdesk:unix:"+l.Socket+"\n")
+	return errors.Join(l.writeConf("recipients", []byte(l.recipients)), l.writeConf("transport", []byte(transport)))
 }
 
 // writeConf dates a file back: Postfix waits until its files are two seconds old.
@@ -307,8 +309,7 @@ func (l *Lab) Log() string {
 
 // LogTail is the end of Postfix's log, for the message of a failure.
 func (l *Lab) LogTail(lines int) string {
-	all := strings.Split(strings.TrimSpace(l.Log()), "\n")
-	return "\n" + strings.Join(all[max(0, len(all)-lines):], "\n")
+	return tail(l.Log(), lines)
 }
 
 func run(ctx context.Context, name string, args ...string) error {
