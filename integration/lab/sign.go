@@ -60,7 +60,8 @@ func (s *Signer) Sign(raw []byte, domain string) ([]byte, error) {
 	var b bytes.Buffer
 	err = dkim.Sign(&b, bytes.NewReader(raw), &dkim.SignOptions{
 		Domain: domain, Selector: Selector, Signer: k, Hash: crypto.SHA256,
-		HeaderCanonicalization: dkim.CanonicalizationRelaxed, BodyCanonicalization: dkim.CanonicalizationRelaxed,
+		// simple for the body: then every change of it on the way is seen (RFC 6376 section 3.4.3).
+		HeaderCanonicalization: dkim.CanonicalizationRelaxed, BodyCanonicalization: dkim.CanonicalizationSimple,
 		HeaderKeys: []string{"From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "In-Reply-To", "References"},
 	})
 	if err != nil {

@@ -1,0 +1,50 @@
+package integration
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"postdesk/integration/lab"
+)
+
+// A sender that falls silent in the middle of a body gets no second mail in: what it
+// sends afterwards, LMTP commands with a forged envelope, is never carried out.
+func TestStalledBodyInjectsNothing(t *testing.T) {
+	d := newDesk(t, time.Minute, lab.Options{NoPostfix: true}, lab.AgentOptions{Env: []string{"POSTDESK_TEST_STALL=200ms"}})
+	head := "From: <" + jane + ">\r\nSubject: hostile\r\n\r\n"
+	body := head + strings.Repeat("A line of text that is longer than nothing.\r\n", 120)
+	forged := "From: <boss@" + lab.SignedDomain + ">\r\nSubject: injected\r\nAuthentication-Results: mx." + lab.Domain + "; dkim=pass\r\n\r\ninjected\r\n.\r\n"
+	commands := "\r\nMAIL FROM:<boss@" + lab.SignedDomain + ">\r\nRCPT TO:<new@" + lab.Domain + ">\r\nDATA\r\n" + forged
+	for _, offset := range []int{0, len(head) / 2, len(head), 1024, len(body)} {
+		c := dialLMTP(d)
+		c.begin()
+		_, err := c.conn.Write([]byte(body[:offset]))
+		d.must(err)
+		// The agent answers or closes when it has waited long enough; the commands come
+		// at once after that, as from a sender who knows the time.
+		before := make([]byte, 512)
+		n, err := c.conn.Read(before)
+		if err == nil && !strings.HasPrefix(string(before[:n]), "4") {
+			t.Errorf("offset %d: a stalled body was answered %q", offset, before[:n])
+		}
+		_, _ = c.conn.Write([]byte(commands)) // fails where the connection is closed
+		after, _ := io.ReadAll(c.conn)        // until the agent closes
+		if strings.Contains(string(after), "250") || strings.Contains(string(after), "354") {
+			t.Errorf("offset %d: the agent carried out the body: %q", offset, after)
+		}
+	}
+	// One good mail, so that "nothing" is not the answer of a dead agent.
+	dialLMTP(d).deliver(head + "good\r\n")
+	d.must(d.agent.Drained(d.ctx))
+	for _, ticket := range d.waitTickets(1) {
+		if ticket.Subject != "hostile" {
+			t.Errorf("ticket %+v", ticket)
+		}
+		if m := d.waitMessages(ticket.Name, 1)[0]; m.Text != "good\n" && m.Text != "good" && m.Text != "good\r\n" {
+			t.Errorf("the mail is %+v", fmt.Sprintf("%.80q", m.Text))
+		}
+	}
+}
