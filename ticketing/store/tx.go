@@ -140,6 +140,11 @@ func values(args []any) []any {
 		switch v := a.(type) {
 		case string:
 			args[i] = clean(v)
+		case bool:
+			args[i] = 0
+			if v {
+				args[i] = 1
+			}
 		case time.Time:
 			args[i] = micros(v)
 		case ticketing.Hash:

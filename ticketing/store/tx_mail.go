@@ -107,7 +107,7 @@ func (t *tx) Arrival(id int64) (ticketing.Arrival, error) {
 }
 
 func (t *tx) PendingArrivals(after int64, limit int) ([]ticketing.Arrival, error) {
-	return list(t, scanArrival, selectArrival+" WHERE a.pending AND a.id > $1 ORDER BY a.id LIMIT $2", after, atMost(limit))
+	return list(t, scanArrival, selectArrival+" WHERE a.pending = 1 AND a.id > $1 ORDER BY a.id LIMIT $2", after, atMost(limit))
 }
 
 func (t *tx) UpdateArrival(a ticketing.Arrival) error {
@@ -115,6 +115,6 @@ func (t *tx) UpdateArrival(a ticketing.Arrival) error {
 }
 
 func (t *tx) CountPending() (n int64, err error) {
-	err = t.get("SELECT count(*) FROM arrival WHERE pending", nil, &n)
+	err = t.get("SELECT count(*) FROM arrival WHERE pending = 1", nil, &n)
 	return n, err
 }

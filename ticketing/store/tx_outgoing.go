@@ -39,7 +39,7 @@ func (t *tx) UpdateOutgoing(o ticketing.Outgoing) error {
 		WHERE id = $15`, append(args, o.ID)...)
 }
 
-const selectOutgoing = `SELECT o.id, o.ticket, o.message, o.recipient, o.reverse_path, o.message_id, o.envelope_id, r.hash, o.state,
+const selectOutgoing = `SELECT o.id AS id, o.ticket, o.message, o.recipient, o.reverse_path, o.message_id, o.envelope_id, r.hash, o.state,
 	o.attempts, o.next_attempt, o.lease, o.last_reply, o.queue_id, o.created
 	FROM outgoing o LEFT JOIN raw r ON r.id = o.raw`
 

@@ -1,4 +1,4 @@
--- Times are microseconds since 1970, UTC. A reference to nothing is NULL.
+-- Times are microseconds since 1970, UTC. Truth is 0 or 1. A reference to nothing is NULL.
 -- Every list that is read in pages has an index in the order of its pages.
 
 -- +goose Up
@@ -29,7 +29,7 @@ CREATE TABLE arrival (
     pending      INTEGER NOT NULL,
     attempts     INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX arrival_pending ON arrival (id) WHERE pending;
+CREATE INDEX arrival_pending ON arrival (pending, id) WHERE pending = 1;
 
 CREATE TABLE ticket (
     id             INTEGER PRIMARY KEY,
@@ -131,7 +131,7 @@ CREATE TABLE outgoing (
     queue_id     TEXT NOT NULL,
     created      INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX outgoing_due ON outgoing (next_attempt, id) WHERE state = 'queued';
+CREATE INDEX outgoing_due ON outgoing (state, next_attempt, id);
 CREATE INDEX outgoing_state ON outgoing (state, id);
 CREATE INDEX outgoing_message ON outgoing (message, id) WHERE message IS NOT NULL;
 CREATE INDEX outgoing_recipient ON outgoing (recipient, created);

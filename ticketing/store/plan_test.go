@@ -1,0 +1,96 @@
+package store
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"postdesk/ticketing"
+	"postdesk/ticketing/mail"
+)
+
+// readEverything asks every question that a Tx answers, so that the connection has
+// all statements prepared.
+func readEverything(tx ticketing.Tx) {
+	_, _ = tx.Arrival(1)
+	_, _ = tx.PendingArrivals(0, 1)
+	_, _ = tx.CountPending()
+	_, _ = tx.Ticket(1)
+	_, _ = tx.TicketByName("A", 1)
+	two := []ticketing.Status{"new", "open"}
+	for _, q := range []ticketing.TicketQuery{{}, {Queue: "A"}, {Statuses: two}, {Queue: "A", Statuses: two}, {Held: true, Statuses: two[:1]}} {
+		_, _ = tx.Tickets(q)
+	}
+	_, _ = tx.Message(1)
+	_, _ = tx.Messages(1)
+	_, _ = tx.MessagesByArrival(1)
+	_, _ = tx.MessageByFold("x")
+	_, _ = tx.TicketsByMessageID([]string{"x"})
+	_, _ = tx.Participant(1)
+	_, _ = tx.Participants(1)
+	_, _ = tx.Events(0, 1)
+	_, _ = tx.EventsOf(1, 0, 1)
+	_, _ = tx.LastSeq()
+	_, _ = tx.Cursor("x")
+	_, _ = tx.Outgoing(1)
+	_, _ = tx.DueOutgoing(time.Now(), 1)
+	_, _ = tx.OutgoingOf(1)
+	_, _ = tx.OutgoingList(nil, 0, 1)
+	_, _ = tx.OutgoingList([]ticketing.OutgoingState{"queued", "failed"}, 0, 1)
+	_, _ = tx.CountOutgoing("reply", "", time.Now())
+	_, _ = tx.CountOutgoing("reply", "x", time.Now())
+	_, _, _ = tx.Idempotent("x", "x")
+	_, _ = tx.TokenByHash(ticketing.Hash{1})
+	_, _, _ = tx.Arrive(ticketing.Hash{1}, mail.Envelope{}, time.Now())
+}
+
+// No question may read a whole table or sort one: with a million tickets it would
+// take seconds. The indexes give every answer in its order.
+func TestPlans(t *testing.T) {
+	d := open(t, t.TempDir())
+	queries := map[string]bool{}
+	write(t, d, func(x ticketing.Tx) error {
+		k := ticketing.Ticket{Queue: "A", Number: 1, Status: "new"}
+		if err := x.AddTicket(&k); err != nil {
+			return err
+		}
+		readEverything(x)
+		for q := range x.(*tx).conn.stmts {
+			queries[q] = true
+		}
+		return nil
+	})
+	seen := 0
+	ok(t, d.Read(t.Context(), func(x ticketing.Tx) error {
+		for q := range queries {
+			if !strings.HasPrefix(q, "SELECT") {
+				continue
+			}
+			seen++
+			for _, step := range plan(t, x.(*tx), q) {
+				allowed := strings.Contains(step, "arrival_pending") || // holds the pending ones only
+					strings.Contains(q, "FROM participant") // a ticket has few
+				if strings.Contains(step, "TEMP B-TREE") && !allowed || strings.HasPrefix(step, "SCAN") && !allowed {
+					t.Errorf("%s\n  in %s", step, q)
+				}
+			}
+		}
+		return nil
+	}))
+	if seen < 30 {
+		t.Errorf("only %d queries were looked at", seen)
+	}
+}
+
+func plan(t *testing.T, x *tx, query string) (steps []string) {
+	t.Helper()
+	args := make([]any, strings.Count(query, "$"))
+	ok(t, x.each("EXPLAIN QUERY PLAN "+query, args, func(r row) error {
+		var id, parent, unused int
+		var detail string
+		err := r.Scan(&id, &parent, &unused, &detail)
+		steps = append(steps, detail)
+		return err
+	}))
+	return steps
+}
