@@ -1,0 +1,346 @@
+package mail
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"html"
+	"strings"
+	"unicode"
+)
+
+// bodyPart is a piece of the text of a message.
+type bodyPart struct {
+	html bool
+	text string // plain text, or HTML as sent
+}
+
+// bodyReader sorts the parts of a message: what is text, and what is a file.
+type bodyReader struct {
+	p           *parsing
+	plain, rich []bodyPart // the message for a reader of plain text, and of HTML
+	files       []Attachment
+	texts       int // octets of text so far
+}
+
+// readBody fills in text and attachments.
+func (p *parsing) readBody(root *entity) {
+	r := &bodyReader{p: p}
+	r.read(root, "", true)
+	m := p.m
+	if anyPart(r.plain, false) {
+		m.Text = joinPlain(r.plain)
+	}
+	if anyPart(r.rich, true) {
+		m.HTML = joinRich(r.rich)
+		m.HTMLText = htmlText(m.HTML)
+	}
+	markInline(r.files, m.HTML)
+	m.Attachments = r.files
+}
+
+func anyPart(parts []bodyPart, html bool) bool {
+	for _, p := range parts {
+		if p.html == html {
+			return true
+		}
+	}
+	return false
+}
+
+// joinPlain shows HTML that has no plain alternative by its visible text: a footer that a
+// list added must not hide the message above it.
+func joinPlain(parts []bodyPart) string {
+	var b strings.Builder
+	for _, p := range parts {
+		text := p.text
+		if p.html {
+			text = htmlText(text)
+		}
+		if b.Len() > 0 && !strings.HasSuffix(b.String(), "\n") {
+			b.WriteByte('\n')
+		}
+		b.WriteString(text)
+	}
+	return b.String()
+}
+
+func joinRich(parts []bodyPart) string {
+	var b strings.Builder
+	for _, p := range parts {
+		if p.html {
+			b.WriteString(p.text + "\n")
+		} else if strings.TrimSpace(p.text) != "" {
+			b.WriteString("<pre>" + html.EscapeString(p.text) + "</pre>\n")
+		}
+	}
+	return b.String()
+}
+
+// read goes the way of RFC 8621 section 4.1.4. parent is the subtype of the multipart that
+// e is in, first says that e is its first part.
+func (r *bodyReader) read(e *entity, parent string, first bool) {
+	sub, multi := strings.CutPrefix(e.mediaType, "multipart/")
+	if multi && len(e.children) > 0 {
+		plain, rich := len(r.plain), len(r.rich)
+		for i, c := range e.children {
+			r.read(c, sub, i == 0)
+		}
+		if sub == "alternative" {
+			r.fillIn(plain, rich)
+		}
+		return
+	}
+	if r.isText(e, parent, first) {
+		r.addText(e, parent == "alternative")
+		return
+	}
+	if e.mediaType == "text/calendar" && len(e.body) < textMax {
+		if line := calendarLine(e.text()); line != "" {
+			r.plain = append(r.plain, bodyPart{text: line + "\n"})
+		}
+	}
+	r.addFile(e)
+}
+
+// isText is for parts that a reader shows as the message itself.
+func (r *bodyReader) isText(e *entity, parent string, first bool) bool {
+	switch e.mediaType {
+	case "text/plain", "text/html", "text/enriched", "text/richtext", "text/markdown":
+	default:
+		return false
+	}
+	if e.disposition == "attachment" {
+		return false
+	}
+	return e.name() == "" || first && parent != "related" || parent == "alternative"
+}
+
+// addText adds a text part; inside an alternative it is for one kind of reader only.
+func (r *bodyReader) addText(e *entity, alternative bool) {
+	body := e.body
+	if room := textMax - r.texts; len(body) > room {
+		r.p.problem("there are more than %d octets of text; the rest is in an attachment", textMax)
+		r.addFile(e)
+		body = body[:room]
+	}
+	r.texts += len(body)
+	text, problem := e.decodeText(body)
+	if problem != "" {
+		r.p.problem("%s", problem)
+	}
+	part := bodyPart{html: e.mediaType == "text/html", text: text}
+	switch e.mediaType {
+	case "text/plain":
+		part.text = r.withoutFiles(part.text)
+		if strings.EqualFold(e.params["format"], "flowed") {
+			part.text = unflow(part.text, strings.EqualFold(e.params["delsp"], "yes"))
+		}
+	case "text/enriched", "text/richtext":
+		part.text = htmlText(text) // the tags differ, their form does not (RFC 1896)
+	}
+	if !part.html || !alternative {
+		r.plain = append(r.plain, part)
+	}
+	if part.html || !alternative {
+		r.rich = append(r.rich, part)
+	}
+}
+
+// fillIn gives each kind of reader what an alternative has for the other one only. An
+// empty text is no alternative.
+func (r *bodyReader) fillIn(plain, rich int) {
+	noPlain, noRich := true, len(r.rich) == rich
+	for _, p := range r.plain[plain:] {
+		noPlain = noPlain && strings.TrimSpace(p.text) == ""
+	}
+	newRich := r.rich[rich:]
+	if noRich {
+		r.rich = append(r.rich, r.plain[plain:]...)
+	}
+	if noPlain {
+		r.plain = append(r.plain[:plain], newRich...)
+	}
+}
+
+// withoutFiles takes uuencoded files out of a text.
+func (r *bodyReader) withoutFiles(text string) string {
+	files, rest := uudecode(text)
+	for _, f := range files {
+		r.add(Attachment{Name: shownName(f.name), Type: "application/octet-stream", Content: f.content})
+	}
+	return rest
+}
+
+// addFile adds an entity as an attachment, and what is in it when it is a winmail.dat.
+func (r *bodyReader) addFile(e *entity) {
+	a := Attachment{
+		Name:      shownName(e.name()),
+		Type:      e.mediaType,
+		Inline:    e.disposition == "inline",
+		ContentID: contentID(e),
+		Content:   e.body,
+	}
+	if a.Name == "" && len(e.children) == 1 && isMessage(e.mediaType) {
+		a.Name = shownName(DecodeHeader(e.children[0].first("Subject")))
+		if a.Name != "" {
+			a.Name += ".eml"
+		}
+	}
+	r.add(a)
+}
+
+func (r *bodyReader) add(a Attachment) {
+	if len(r.files) >= partsMax {
+		r.p.problem("there are more than %d files; the others are not kept apart", partsMax)
+		return
+	}
+	sum := sha256.Sum256(a.Content)
+	a.Size, a.SHA256 = int64(len(a.Content)), hex.EncodeToString(sum[:])
+	r.files = append(r.files, a)
+}
+
+// contentID is without angle brackets (RFC 2392 section 2 has none in a cid: URL).
+func contentID(e *entity) string {
+	if ids := MessageIDs(e.first("Content-ID")); len(ids) > 0 {
+		return ids[0]
+	}
+	return squeeze(strings.Trim(e.first("Content-ID"), "<> \t"))
+}
+
+// markInline marks the files that the HTML shows.
+func markInline(files []Attachment, page string) {
+	shown := map[string]bool{}
+	for rest := page; ; {
+		i := indexFold(rest, "cid:")
+		if i < 0 {
+			break
+		}
+		rest = rest[i+len("cid:"):]
+		n := strings.IndexAny(rest, "\"'<> )\n")
+		if n < 0 {
+			n = len(rest)
+		}
+		shown[percentDecode(html.UnescapeString(rest[:n]))] = true
+		rest = rest[n:]
+	}
+	for i, f := range files {
+		if f.ContentID != "" && shown[f.ContentID] {
+			files[i].Inline = true
+		}
+	}
+}
+
+// indexFold finds a lower-case needle that holds a colon.
+func indexFold(s, needle string) int {
+	for from := 0; ; {
+		i := strings.IndexByte(s[from:], ':')
+		if i < 0 {
+			return -1
+		}
+		end := from + i + 1
+		if end >= len(needle) && strings.EqualFold(s[end-len(needle):end], needle) {
+			return end - len(needle)
+		}
+		from = end
+	}
+}
+
+// shownName is a file name without directories and controls, and without the characters
+// that nobody sees: bidirectional marks show a name other than it is ("exe.txt").
+func shownName(s string) string {
+	return strings.Trim(fileName(strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r) {
+			return -1
+		}
+		return r
+	}, s)), " \t\"'")
+}
+
+// unflow joins the lines of flowed text (RFC 3676 section 4), each depth of quotes apart.
+func unflow(s string, delSp bool) string {
+	var b strings.Builder
+	depth, open := 0, false
+	for line := range strings.SplitSeq(s, "\n") {
+		d := len(line) - len(strings.TrimLeft(line, ">"))
+		text := strings.TrimPrefix(line[d:], " ") // space-stuffing, section 4.4
+		if open && d != depth {
+			b.WriteByte('\n')
+			open = false
+		}
+		if !open && d > 0 {
+			b.WriteString(strings.Repeat(">", d) + " ")
+		}
+		// The mark of a signature is never flowed (section 4.3).
+		soft := strings.HasSuffix(text, " ") && text != "-- "
+		if soft && delSp {
+			text = text[:len(text)-1]
+		}
+		b.WriteString(text)
+		if !soft {
+			b.WriteByte('\n')
+		}
+		depth, open = d, soft
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// calendarLine says what, when and where of an invitation (RFC 5545, RFC 5546).
+func calendarLine(s string) string {
+	lines := strings.Split(strings.NewReplacer("\n ", "", "\n\t", "").Replace(s), "\n")
+	got := map[string]string{}
+	inside := false
+	for _, line := range lines {
+		head, value, ok := strings.Cut(line, ":")
+		name, params, _ := strings.Cut(strings.ToUpper(head), ";")
+		switch {
+		case !ok:
+		case name == "BEGIN" && (strings.EqualFold(value, "VEVENT") || strings.EqualFold(value, "VTODO")):
+			inside = true
+		case name == "END" && inside:
+			inside = strings.EqualFold(value, "VALARM") // an alarm stands inside an event
+		case (inside || name == "METHOD") && got[name] == "":
+			got[name] = calendarText(value)
+			if strings.HasPrefix(params, "TZID=") {
+				got["TZID"] = head[len(name)+len(";TZID="):]
+			}
+		}
+	}
+	if got["SUMMARY"] == "" && got["DTSTART"] == "" {
+		return ""
+	}
+	kind := map[string]string{"REQUEST": "Invitation", "CANCEL": "Cancelled", "REPLY": "Answer to an invitation"}[strings.ToUpper(got["METHOD"])]
+	if kind == "" {
+		kind = "Event"
+	}
+	out := fmt.Sprintf("%s: %s, %s", kind, got["SUMMARY"], calendarTime(got["DTSTART"]))
+	if end := got["DTEND"]; end != "" {
+		out += " to " + calendarTime(end)
+	}
+	if tz := strings.Trim(got["TZID"], `"`); tz != "" {
+		out += " (" + tz + ")"
+	}
+	if where := got["LOCATION"]; where != "" {
+		out += ", " + where
+	}
+	return cleanText(out)
+}
+
+func calendarText(s string) string {
+	return strings.TrimSpace(strings.NewReplacer(`\n`, " ", `\N`, " ", `\,`, ",", `\;`, ";", `\\`, `\`).Replace(s))
+}
+
+// calendarTime makes "2026-03-01 10:00" of "20260301T100000" (RFC 5545 section 3.3.5).
+func calendarTime(s string) string {
+	if len(s) < 8 || strings.Trim(s[:8], "0123456789") != "" {
+		return s
+	}
+	out := s[:4] + "-" + s[4:6] + "-" + s[6:8]
+	if len(s) >= 13 && s[8] == 'T' {
+		out += " " + s[9:11] + ":" + s[11:13]
+	}
+	if strings.HasSuffix(s, "Z") {
+		out += " UTC"
+	}
+	return out
+}
