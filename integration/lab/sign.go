@@ -46,6 +46,9 @@ func (s *Signer) key(domain string) (*rsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.dns == nil {
+		return nil, fmt.Errorf("no key of %s was imported", domain)
+	}
 	s.dns.TXT(Selector+"._domainkey."+domain, "v=DKIM1; k=rsa; p="+base64.StdEncoding.EncodeToString(der))
 	s.keys[domain] = k
 	return k, nil
@@ -53,6 +56,12 @@ func (s *Signer) key(domain string) (*rsa.PrivateKey, error) {
 
 // Sign signs raw for a domain: body and the usual header fields.
 func (s *Signer) Sign(raw []byte, domain string) ([]byte, error) {
+	return s.SignFields(raw, domain, "From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "In-Reply-To", "References")
+}
+
+// SignFields signs the body and these header fields; one that is not there cannot be
+// added later.
+func (s *Signer) SignFields(raw []byte, domain string, fields ...string) ([]byte, error) {
 	k, err := s.key(domain)
 	if err != nil {
 		return nil, err
@@ -62,10 +71,34 @@ func (s *Signer) Sign(raw []byte, domain string) ([]byte, error) {
 		Domain: domain, Selector: Selector, Signer: k, Hash: crypto.SHA256,
 		// simple for the body: then every change of it on the way is seen (RFC 6376 section 3.4.3).
 		HeaderCanonicalization: dkim.CanonicalizationRelaxed, BodyCanonicalization: dkim.CanonicalizationSimple,
-		HeaderKeys: []string{"From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "In-Reply-To", "References"},
+		HeaderKeys: fields,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sign for %s: %w", domain, err)
 	}
 	return b.Bytes(), nil
+}
+
+// Export gives the private key of a domain (PKCS #8, DER), for a program that signs
+// in the same lab.
+func (s *Signer) Export(domain string) ([]byte, error) {
+	k, err := s.key(domain)
+	if err != nil {
+		return nil, err
+	}
+	return x509.MarshalPKCS8PrivateKey(k)
+}
+
+// ImportSigner makes a signer with the exported key of one domain, which it does not
+// publish: the lab that exported it has.
+func ImportSigner(domain string, der []byte) (*Signer, error) {
+	k, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, err
+	}
+	r, ok := k.(*rsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("the key of %s is %T, not RSA", domain, k)
+	}
+	return &Signer{keys: map[string]*rsa.PrivateKey{domain: r}}, nil
 }

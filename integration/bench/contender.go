@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"postdesk/integration/lab"
+)
+
+// contender is an LMTP server at a unix socket.
+type contender struct {
+	name      string
+	socket    string
+	recipient string
+	pid       int
+	drain     func(context.Context) error // waits until all accepted mail is processed
+	clean     func() error                // between rounds, not measured
+	stop      func()
+}
+
+func contenders(ctx context.Context, l *lab.Lab) ([]*contender, error) {
+	var all []*contender
+	for _, start := range []func(context.Context, *lab.Lab) (*contender, error){startSink, startDovecot, startAgent} {
+		c, err := start(ctx, l)
+		if c != nil {
+			all = append(all, c)
+		}
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+func startAgent(ctx context.Context, l *lab.Lab) (*contender, error) {
+	binary, err := lab.Build(ctx, l.Dir)
+	if err != nil {
+		return nil, err
+	}
+	a, err := l.NewAgent(binary, lab.AgentOptions{})
+	if err != nil {
+		return nil, err
+	}
+	c := &contender{name: agentName, socket: l.Socket, recipient: "new@" + lab.Domain, drain: a.Drained, clean: func() error { return nil },
+		stop: func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			if err := a.Stop(ctx); err != nil {
+				fmt.Fprintln(os.Stderr, "bench:", err)
+			}
+		}}
+	err = a.Start(ctx)
+	c.pid = a.PID()
+	return c, err
+}
+
+// process starts a server and waits for its socket.
+func process(ctx context.Context, name, socket string, args ...string) (*contender, error) {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	c := &contender{name: name, socket: socket, recipient: "customer@x.example", pid: cmd.Process.Pid,
+		drain: func(context.Context) error { return nil }, clean: func() error { return nil },
+		stop: func() {
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			_ = cmd.Wait()
+		}}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return c, lab.Until(ctx, "the socket of "+name, func() (bool, error) {
+		conn, err := net.Dial("unix", socket)
+		if err == nil {
+			err = conn.Close()
+		}
+		return err == nil, err
+	})
+}
+
+func startSink(ctx context.Context, l *lab.Lab) (*contender, error) {
+	socket := filepath.Join(l.Dir, "sink.sock")
+	return process(ctx, sinkName, socket, "smtp-sink", "-L", "-u", "root", "unix:"+socket, "200")
+}
+
+const dovecotConf = `base_dir = DIR/run
+state_dir = DIR/run
+instance_name = postdesk-bench
+protocols = lmtp
+log_path = DIR/log
+ssl = no
+listen = 127.0.0.1
+mail_fsync = always
+mail_location = maildir:~/mail
+mail_home = DIR/mail/%u
+first_valid_uid = 1
+auth_username_format = %Ln
+default_vsz_limit = 1G
+passdb {
+  driver = static
+  args = nopassword=y
+}
+userdb {
+  driver = static
+  args = uid=mail gid=mail home=DIR/mail/%u allow_all_users=yes
+}
+service lmtp {
+  unix_listener lmtp.sock {
+    mode = 0666
+  }
+  process_limit = 64
+  process_min_avail = 2
+  service_count = 0
+}
+service anvil {
+  client_limit = 1000
+}
+service stats {
+  unix_listener stats-writer {
+    mode = 0666
+  }
+}
+`
+
+func startDovecot(ctx context.Context, l *lab.Lab) (*contender, error) {
+	dir := filepath.Join(l.Dir, "dovecot")
+	mails := filepath.Join(dir, "mail")
+	conf := filepath.Join(dir, "dovecot.conf")
+	u, err := user.Lookup("mail")
+	if err != nil {
+		return nil, err
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	if err := errors.Join(os.MkdirAll(mails, 0o755), os.Chown(mails, uid, -1),
+		os.WriteFile(conf, []byte(strings.ReplaceAll(dovecotConf, "DIR", dir)), 0o644)); err != nil {
+		return nil, err
+	}
+	c, err := process(ctx, dovecotName, filepath.Join(dir, "run", "lmtp.sock"), "dovecot", "-F", "-c", conf)
+	if c != nil {
+		c.clean = func() error { return os.RemoveAll(filepath.Join(mails, "customer")) }
+	}
+	return c, err
+}
