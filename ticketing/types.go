@@ -4,7 +4,9 @@
 package ticketing
 
 import (
+	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"postdesk/ticketing/mail"
@@ -45,6 +47,16 @@ type Ticket struct {
 
 // Name is how people and mail call the ticket: SUPPORT-7102.
 func (t Ticket) Name() string { return t.Queue + "-" + strconv.FormatInt(t.Number, 10) }
+
+// ParseName reads a ticket's name, in any case.
+func ParseName(name string) (queue string, number int64, err error) {
+	key, digits, ok := strings.Cut(strings.ToUpper(name), "-")
+	number, numErr := strconv.ParseInt(digits, 10, 64)
+	if !ok || numErr != nil || number < 0 || !keyPattern.MatchString(key) {
+		return "", 0, fmt.Errorf("%w: %q is no ticket name; they look like SUPPORT-7102", ErrInvalid, name)
+	}
+	return key, number, nil
+}
 
 // Kind is what a message is.
 type Kind string

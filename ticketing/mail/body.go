@@ -101,6 +101,9 @@ func (r *bodyReader) read(e *entity, parent string, first bool) {
 		}
 	}
 	r.addFile(e)
+	if len(e.children) == 1 && !isMessage(e.mediaType) {
+		r.read(e.children[0], "", true) // what a signature is around
+	}
 }
 
 // isText is for parts that a reader shows as the message itself.
@@ -132,7 +135,7 @@ func (r *bodyReader) addText(e *entity, alternative bool) {
 	part := bodyPart{html: e.mediaType == "text/html", text: text}
 	switch e.mediaType {
 	case "text/plain":
-		part.text = r.withoutFiles(part.text)
+		r.addEncoded(part.text)
 		if strings.EqualFold(e.params["format"], "flowed") {
 			part.text = unflow(part.text, strings.EqualFold(e.params["delsp"], "yes"))
 		}
@@ -163,13 +166,11 @@ func (r *bodyReader) fillIn(plain, rich int) {
 	}
 }
 
-// withoutFiles takes uuencoded files out of a text.
-func (r *bodyReader) withoutFiles(text string) string {
-	files, rest := uudecode(text)
-	for _, f := range files {
+// addEncoded adds the uuencoded files that stand in a text. The text stays as it was sent.
+func (r *bodyReader) addEncoded(text string) {
+	for _, f := range uudecode(text) {
 		r.add(Attachment{Name: shownName(f.name), Type: "application/octet-stream", Content: f.content})
 	}
-	return rest
 }
 
 // addFile adds an entity as an attachment, and what is in it when it is a winmail.dat.
@@ -188,6 +189,31 @@ func (r *bodyReader) addFile(e *entity) {
 		}
 	}
 	r.add(a)
+	if isTNEF(e.body) {
+		r.addTNEF(e.body)
+	}
+}
+
+// addTNEF adds what is in a winmail.dat. The file itself stays: it holds more than can be
+// shown.
+func (r *bodyReader) addTNEF(b []byte) {
+	f, whole := readTNEF(b, 0)
+	if !whole {
+		r.p.problem("a winmail.dat is damaged")
+	}
+	for _, a := range f.files {
+		r.add(a)
+	}
+	rtf := unpackRTF(f.rtf)
+	switch {
+	case len(r.plain)+len(r.rich) > 0: // Outlook sends the text beside the file too
+	case len(f.html) > 0 && len(f.html) < textMax:
+		r.rich = append(r.rich, bodyPart{html: true, text: normalText(f.html)})
+	case len(f.text) > 0 && len(f.text) < textMax:
+		r.plain = append(r.plain, bodyPart{text: normalText(f.text)})
+	case len(rtf) > 0:
+		r.add(Attachment{Name: "message.rtf", Type: "text/rtf", Content: rtf})
+	}
 }
 
 func (r *bodyReader) add(a Attachment) {

@@ -1,5 +1,7 @@
 package mail
 
+import "strings"
+
 // extractNew gives what the author wrote. Until quotes are told apart that is all of it.
 func extractNew(m *Message) string {
 	if m.Text != "" {
@@ -8,8 +10,13 @@ func extractNew(m *Message) string {
 	return m.HTMLText
 }
 
-// classify says nothing yet: a message counts as written by a person.
-func classify(*Message) Automatic { return Automatic{} }
-
-// readReport finds no reports yet.
-func readReport(*Message, *entity) *Report { return nil }
+// classify goes by the one field that says it for certain (RFC 3834 section 5).
+func classify(m *Message) Automatic {
+	for _, v := range m.Header("Auto-Submitted") {
+		v, _, _ = strings.Cut(v, ";")
+		if v = strings.ToLower(strings.TrimSpace(v)); v != "" && v != "no" {
+			return Automatic{Automatic: true, Suppress: true, Why: "Auto-Submitted: " + oneLine(v)}
+		}
+	}
+	return Automatic{}
+}

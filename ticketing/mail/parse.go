@@ -100,10 +100,28 @@ func (p *parsing) entity(raw []byte, depth int, defaultType string) *entity {
 		return e
 	}
 	e.body = p.transfer(e, body)
-	if isMessage(e.mediaType) && depth < depthMax && p.parts < partsMax && len(e.body) > 0 && !p.timeUp() {
-		e.children = []*entity{p.entity(e.body, depth+1, "text/plain")}
+	if inner := p.inner(e); len(inner) > 0 && depth < depthMax && p.parts < partsMax && !p.timeUp() {
+		e.children = []*entity{p.entity(inner, depth+1, "text/plain")}
 	}
 	return e
+}
+
+// inner is the entity that stands in one that is no multipart, nil when there is none.
+func (p *parsing) inner(e *entity) []byte {
+	switch e.mediaType {
+	case "application/pkcs7-mime", "application/x-pkcs7-mime":
+		content := signedContent(e.body)
+		if content == nil {
+			p.problem("the message is encrypted (S/MIME)")
+		}
+		return content
+	case "application/pgp-encrypted":
+		p.problem("the message is encrypted (PGP)")
+	}
+	if isMessage(e.mediaType) {
+		return e.body
+	}
+	return nil
 }
 
 // isMessage is for the types that hold a whole message (RFC 2046 section 5.2.1, RFC 6532

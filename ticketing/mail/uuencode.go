@@ -25,7 +25,7 @@ func (p *parsing) transfer(e *entity, body []byte) []byte {
 	case "quoted-printable":
 		out = decodeQuotedPrintable(body)
 	case "x-uuencode", "uuencode", "x-uue", "uue":
-		files, _ := uudecode(string(body))
+		files := uudecode(string(body))
 		if len(files) == 0 {
 			p.problem("a part says that it is uuencoded and is not")
 			out = body
@@ -151,28 +151,29 @@ type uuFile struct {
 	content []byte
 }
 
-// uudecode takes the uuencoded files out of a text and gives what is left of it. Only a
-// block whose lines all have the length they name counts: "begin 1 thing" is a sentence.
-func uudecode(text string) (files []uuFile, rest string) {
-	if !strings.HasPrefix(text, "begin ") && !strings.Contains(text, "\nbegin ") {
-		return nil, text
-	}
-	var out strings.Builder
+// uudecode finds the uuencoded files in a text. Only a block whose lines all have the
+// length they name counts: "begin 644 things" is a sentence.
+func uudecode(text string) []uuFile {
+	var files []uuFile
 	for text != "" {
-		line, _, _ := strings.Cut(text, "\n")
-		if name, ok := uuBegin(line); ok && len(text) > len(line) {
-			if file, n, ok := uuBlock(text[len(line)+1:]); ok {
+		if !strings.HasPrefix(text, "begin ") {
+			i := strings.Index(text, "\nbegin ")
+			if i < 0 {
+				break
+			}
+			text = text[i+1:]
+		}
+		line, rest, _ := strings.Cut(text, "\n")
+		text = rest
+		if name, ok := uuBegin(line); ok {
+			if file, n, ok := uuBlock(rest); ok {
 				file.name = name
 				files = append(files, file)
-				text = text[len(line)+1+n:]
-				continue
+				text = rest[n:]
 			}
 		}
-		n := min(len(line)+1, len(text))
-		out.WriteString(text[:n])
-		text = text[n:]
 	}
-	return files, out.String()
+	return files
 }
 
 // uuBegin reads "begin 644 name".

@@ -1,0 +1,377 @@
+package ticketing
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"postdesk/ticketing/mail"
+)
+
+// apply decides one arrival and writes what follows, inside a transaction. It reads
+// the job and changes nothing in it, since a batch may be repeated.
+func (d *Desk) apply(tx Tx, j *job) error {
+	a, err := tx.Arrival(j.arrival.ID)
+	if err != nil || !a.Pending {
+		return err
+	}
+	done, err := d.alreadyDecided(tx, a, j.fold)
+	if err != nil {
+		return err
+	}
+	dests := d.destinations(a)
+	if o, ok := d.reported(dests, j); ok {
+		if len(done) == 0 {
+			if err := d.applyReport(tx, a, j, o); err != nil {
+				return err
+			}
+		}
+	} else if err := d.applyMail(tx, a, j, dests, done); err != nil {
+		return err
+	}
+	a.Pending = false
+	return tx.UpdateArrival(a)
+}
+
+// alreadyDecided gives the tickets that hold this mail: by an earlier run, or for the
+// same mail under other bytes (requeued, or sent twice upstream).
+func (d *Desk) alreadyDecided(tx Tx, a Arrival, fold string) (map[int64]bool, error) {
+	done := map[int64]bool{}
+	arrivals := []int64{a.ID}
+	if fold != "" {
+		switch m, err := tx.MessageByFold(fold); {
+		case err == nil && m.Arrival != a.ID:
+			arrivals = append(arrivals, m.Arrival)
+		case err != nil && !errors.Is(err, ErrNotFound):
+			return nil, err
+		}
+	}
+	for _, id := range arrivals {
+		messages, err := tx.MessagesByArrival(id)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range messages {
+			done[m.Ticket] = true
+		}
+	}
+	return done, nil
+}
+
+// destinations are what the recipients mean. An address that is ours no longer, after
+// a change of the configuration, goes to the first queue: accepted mail is never dropped.
+func (d *Desk) destinations(a Arrival) []Destination {
+	var out []Destination
+	for _, r := range a.Recipients {
+		dest, err := d.dir.Lookup(r)
+		if err != nil {
+			dest = Destination{Queue: d.cfg.Queues[0].Key}
+		}
+		out = append(out, dest)
+	}
+	return out
+}
+
+// target is a ticket that the mail may belong to, and how well that is proven.
+type target struct {
+	ticket    Ticket
+	addressed bool
+	thread    bool
+	foreign   bool // only a foreign Message-ID leads here
+	holder    Participant
+	people    []Participant
+}
+
+// applyMail adds the mail to every ticket it was addressed to, else to the one that
+// its Message-IDs name, else to a new one of the first queue. A mail that is in a
+// ticket already opens no other: a recipient that came later joins the decision.
+func (d *Desk) applyMail(tx Tx, a Arrival, j *job, dests []Destination, done map[int64]bool) error {
+	targets, err := d.targets(tx, j, dests)
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		if done[t.ticket.ID] {
+			continue
+		}
+		if err := d.file(tx, a, j, t, dests[0].Queue); err != nil {
+			return err
+		}
+		done[t.ticket.ID] = true
+	}
+	if len(done) > 0 {
+		return nil
+	}
+	return d.file(tx, a, j, target{}, dests[0].Queue)
+}
+
+func (d *Desk) targets(tx Tx, j *job, dests []Destination) ([]target, error) {
+	proofs := d.threadProofs(j.msg)
+	var out []target
+	for _, dest := range dests {
+		if dest.Number == 0 {
+			continue
+		}
+		t, err := tx.TicketByName(dest.Queue, dest.Number)
+		if errors.Is(err, ErrNotFound) {
+			continue // row 6a: as mail to its queue
+		}
+		if err != nil {
+			return nil, err
+		}
+		tg := target{ticket: t, addressed: true}
+		if tg.people, err = tx.Participants(t.ID); err != nil {
+			return nil, err
+		}
+		if tg.holder, tg.thread = d.holder(dest.Token, t.ID, tg.people); !tg.thread {
+			tg.holder, tg.thread, err = holderByMessage(tx, t.ID, tg.people, proofs)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, tg)
+	}
+	if len(out) > 0 {
+		return out, nil
+	}
+	return d.targetByMessageID(tx, j.msg, proofs)
+}
+
+// threadProofs are the mails of ours whose Message-IDs a message shows.
+func (d *Desk) threadProofs(m *mail.Message) []outgoingID {
+	var out []outgoingID
+	for _, ids := range [][]string{m.InReplyTo, m.References} {
+		for i := len(ids) - 1; i >= 0; i-- {
+			if o, ok := d.ownMessageID(ids[i]); ok {
+				out = append(out, o)
+			}
+		}
+	}
+	return out
+}
+
+func holderByMessage(tx Tx, ticket int64, people []Participant, proofs []outgoingID) (Participant, bool, error) {
+	for _, o := range proofs {
+		m, err := tx.Message(o.message)
+		if errors.Is(err, ErrNotFound) || err == nil && m.Ticket != ticket {
+			continue
+		}
+		if err != nil {
+			return Participant{}, false, err
+		}
+		for _, p := range people {
+			if p.ID == o.participant {
+				return p, true, nil
+			}
+		}
+	}
+	return Participant{}, false, nil
+}
+
+// targetByMessageID finds the ticket by a Message-ID of ours, else by a foreign one
+// that a ticket holds.
+func (d *Desk) targetByMessageID(tx Tx, m *mail.Message, proofs []outgoingID) ([]target, error) {
+	var ticket int64
+	for _, o := range proofs {
+		own, err := tx.Message(o.message)
+		if err == nil {
+			ticket = own.Ticket
+			break
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+	}
+	foreign := ticket == 0
+	if foreign {
+		ids := append(append([]string{}, m.InReplyTo...), m.References...)
+		if len(ids) == 0 {
+			return nil, nil
+		}
+		found, err := tx.TicketsByMessageID(ids)
+		// Ids on more than one ticket say nothing.
+		if err != nil || len(found) != 1 {
+			return nil, err
+		}
+		ticket = found[0]
+	}
+	tg := target{foreign: foreign}
+	var err error
+	if tg.ticket, err = tx.Ticket(ticket); err != nil {
+		return nil, err
+	}
+	if tg.people, err = tx.Participants(ticket); err != nil {
+		return nil, err
+	}
+	tg.holder, tg.thread, err = holderByMessage(tx, ticket, tg.people, proofs)
+	return []target{tg}, err
+}
+
+// facts gathers what Decide asks for.
+func (d *Desk) facts(a Arrival, j *job, t target) Facts {
+	from := author(j.msg)
+	f := Facts{
+		Loop:      d.looped(j.msg),
+		Automatic: j.msg.Automatic.Automatic || a.ReversePath == "",
+		Temporary: j.auth.Temporary && j.auth.Author == "",
+		AtTicket:  t.addressed,
+		Thread:    t.thread,
+		Author:    j.auth.Author != "",
+		Fails:     j.auth.DMARC == mail.AuthFail && (j.auth.Policy == "reject" || j.auth.Policy == "quarantine"),
+		Follows:   t.foreign,
+	}
+	for _, p := range t.people {
+		if from != "" && p.Address == from {
+			f.FromKnown = true
+			f.FromHolder = t.thread && p.ID == t.holder.ID
+		}
+	}
+	return f
+}
+
+// looped says that the mail bears our mark, or has gone through too many servers
+// (RFC 5321 section 6.3).
+func (d *Desk) looped(m *mail.Message) bool {
+	for _, v := range m.Header(loopField) {
+		if strings.EqualFold(strings.TrimSpace(v), d.cfg.Domain) {
+			return true
+		}
+	}
+	return m.Received > 50
+}
+
+// loopField marks mail of ours.
+const loopField = "X-Loop"
+
+// author is the one From address in the form that participants have; empty when
+// From names nobody or several.
+func author(m *mail.Message) string {
+	if a, ok := m.SoleAuthor(); ok {
+		return strings.ToLower(a.Address)
+	}
+	return ""
+}
+
+// file writes the mail into a ticket as the table decides, or into a new one of queue.
+func (d *Desk) file(tx Tx, a Arrival, j *job, t target, queue string) error {
+	dec := Decide(d.facts(a, j, t))
+	m := d.inbound(a, j, dec)
+	created := false
+	if dec.Effect == Open || dec.Effect == OpenLink {
+		var linked int64
+		if dec.Effect == OpenLink {
+			linked = t.ticket.ID
+		}
+		ticket, err := d.openTicket(tx, a, j, queue, dec, linked)
+		if err != nil {
+			return err
+		}
+		t.ticket, created = ticket, true
+	}
+	m.Ticket = t.ticket.ID
+	if err := tx.AddMessage(&m); err != nil {
+		return err
+	}
+	if created {
+		if err := tx.Append(&Event{Time: d.now(), Type: TicketCreated, Ticket: m.Ticket, Message: m.ID, Actor: "mail", Origin: "mail",
+			Facts: map[string]string{"status": string(t.ticket.Status), "row": dec.Row}}); err != nil {
+			return err
+		}
+	}
+	if j.msg.MessageID != "" {
+		if err := tx.AddMessageID(j.msg.MessageID, m.Ticket, m.ID); err != nil {
+			return err
+		}
+	}
+	d.log.Info("mail filed", "arrival", a.ID, "queue_id", j.queueID, "ticket", t.ticket.Name(), "message", m.ID, "row", dec.Row, "dkim_author", j.auth.Author)
+	return d.announce(tx, m, dec, created)
+}
+
+// announce writes the event of an inbound message and what the ticket is after it.
+func (d *Desk) announce(tx Tx, m Message, dec Decision, created bool) error {
+	e := Event{Time: d.now(), Type: MessageReceived, Ticket: m.Ticket, Message: m.ID, Actor: "mail", Origin: "mail",
+		Facts: map[string]string{"row": dec.Row, "visibility": string(m.Visibility), "automatic": fmt.Sprint(m.Automatic)}}
+	if m.Visibility == Held {
+		e.Type = MessageHeld
+	}
+	if m.Authentication.Author != "" {
+		e.Facts["author_proven"] = m.Authentication.Method
+	}
+	if err := tx.Append(&e); err != nil {
+		return err
+	}
+	m.Seq = e.Seq
+	if err := tx.UpdateMessage(m); err != nil {
+		return err
+	}
+	t, err := tx.Ticket(m.Ticket) // Append has moved LastSeq
+	if err != nil {
+		return err
+	}
+	t.Updated = e.Time
+	if m.Visibility == Held {
+		t.Held++
+	}
+	if dec.Reopens && !created {
+		return d.reopen(tx, t, "mail", "mail")
+	}
+	return tx.UpdateTicket(t)
+}
+
+// reopen brings a ticket back to work after somebody answered.
+func (d *Desk) reopen(tx Tx, t Ticket, actor, origin string) error {
+	switch t.Status {
+	case StatusWaiting, StatusResolved, StatusClosed, StatusRejected:
+		return d.changeStatus(tx, t, StatusOpen, actor, origin)
+	}
+	return tx.UpdateTicket(t)
+}
+
+func (d *Desk) changeStatus(tx Tx, t Ticket, to Status, actor, origin string) error {
+	from := t.Status
+	t.Status, t.Updated = to, d.now()
+	if err := tx.UpdateTicket(t); err != nil {
+		return err
+	}
+	return tx.Append(&Event{Time: t.Updated, Type: TicketUpdated, Ticket: t.ID, Actor: actor, Origin: origin,
+		Facts: map[string]string{"status": string(to), "was": string(from)}})
+}
+
+// inbound is the message row of a mail.
+func (d *Desk) inbound(a Arrival, j *job, dec Decision) Message {
+	m := Message{
+		Kind: KindInbound, Visibility: Shown, Row: dec.Row, Reason: dec.Reason, Subject: j.msg.Subject, MessageID: j.msg.MessageID,
+		Raw: a.Raw, Arrival: a.ID, Actor: "mail", Authentication: j.auth, Automatic: j.msg.Automatic.Automatic || a.ReversePath == "",
+		Problems: j.msg.Problems, Fold: j.fold, Received: a.Received,
+	}
+	if len(j.msg.From) > 0 {
+		m.From = j.msg.From[0]
+	}
+	switch dec.Effect {
+	case Hold:
+		m.Visibility = Held
+	case Fold:
+		m.Visibility = Folded
+	}
+	return m
+}
+
+// openTicket makes a ticket whose requester is the author, so far as From names one.
+func (d *Desk) openTicket(tx Tx, a Arrival, j *job, queue string, dec Decision, linked int64) (Ticket, error) {
+	n, err := tx.NextNumber(queue, d.queues[queue].FirstNumber)
+	if err != nil {
+		return Ticket{}, err
+	}
+	t := Ticket{Queue: queue, Number: n, Subject: j.msg.Subject, Status: StatusNew, Unverified: dec.Unverified,
+		Suspicious: dec.Row == "10", Linked: linked, Created: a.Received, Updated: d.now()}
+	if len(j.msg.From) > 0 {
+		t.Requester, t.RequesterName = strings.ToLower(j.msg.From[0].Address), j.msg.From[0].Name
+	}
+	if err := tx.AddTicket(&t); err != nil {
+		return Ticket{}, err
+	}
+	if t.Requester == "" {
+		return t, nil
+	}
+	return t, tx.AddParticipant(&Participant{Ticket: t.ID, Address: t.Requester, Name: t.RequesterName, Role: "requester"})
+}

@@ -1,0 +1,196 @@
+package ticketing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"postdesk/ticketing/mail"
+)
+
+// ErrConflict is for a request that no longer fits what it was made for.
+var ErrConflict = errors.New("conflict")
+
+// ErrInvalid is for a request that can never be carried out as it is.
+var ErrInvalid = errors.New("invalid")
+
+// Config is what a Desk needs to know of its site.
+type Config struct {
+	Domain string  // of loop marks; the first domain of the desk
+	Queues []Queue // at least one
+	// Roles names the domains that are the desk's own: their postmaster@ and abuse@
+	// go to the queue with this key.
+	Roles map[string]string
+	// Verify says who wrote a message. It is called outside every transaction and
+	// bounds its own time.
+	Verify  func(ctx context.Context, raw []byte, m *mail.Message) mail.Authentication
+	Now     func() time.Time // nil: the system's clock
+	Log     *slog.Logger     // nil: nothing is logged
+	Workers int              // that parse and verify at the same time; 0 is 8
+}
+
+// Desk owns every rule about tickets.
+type Desk struct {
+	cfg    Config
+	store  Store
+	now    func() time.Time
+	log    *slog.Logger
+	queues map[string]Queue
+	dir    *Directory
+	keys   *Keyring
+
+	wake     chan struct{} // an arrival may be pending
+	wakeOut  chan struct{} // outgoing mail may be due
+	mu       sync.Mutex
+	appended chan struct{} // closed and replaced when events were appended
+}
+
+// New makes a desk on a store, and the first HMAC key when there is none.
+func New(ctx context.Context, cfg Config, store Store) (*Desk, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Workers == 0 {
+		cfg.Workers = 8
+	}
+	if cfg.Verify == nil {
+		return nil, errors.New("a desk without a verifier")
+	}
+	dir, err := NewDirectory(cfg.Queues)
+	if err != nil {
+		return nil, err
+	}
+	d := &Desk{
+		cfg: cfg, store: store, now: cfg.Now, log: cfg.Log, dir: dir, queues: map[string]Queue{},
+		wake: make(chan struct{}, 1), wakeOut: make(chan struct{}, 1), appended: make(chan struct{}),
+	}
+	for _, q := range cfg.Queues {
+		d.queues[q.Key] = q
+	}
+	for domain, queue := range cfg.Roles {
+		if _, known := d.queues[queue]; !known {
+			return nil, fmt.Errorf("postmaster@%s goes to queue %q, which is not configured", domain, queue)
+		}
+		dir.AddRole(domain, queue)
+	}
+	if d.keys, err = loadKeys(ctx, store, cfg.Now); err != nil {
+		return nil, fmt.Errorf("HMAC keys: %w", err)
+	}
+	return d, nil
+}
+
+// Directory gives the desk's addresses, for the table that Postfix asks.
+func (d *Desk) Directory() *Directory { return d.dir }
+
+func loadKeys(ctx context.Context, store Store, now func() time.Time) (*Keyring, error) {
+	var keys []Key
+	err := store.Write(ctx, func(tx Tx) (err error) {
+		if keys, err = tx.Keys(); err != nil || len(keys) > 0 {
+			return err
+		}
+		keys = []Key{NewKey(0, now())}
+		return tx.AddKey(keys[0])
+	})
+	if err != nil {
+		return nil, err
+	}
+	return NewKeyring(keys, now)
+}
+
+// Recipient says whether mail to this address can be ours: nil or NoRecipient.
+func (d *Desk) Recipient(_ context.Context, address string) error {
+	dest, err := d.dir.Lookup(address)
+	if err != nil {
+		return err
+	}
+	if dest.Bounce {
+		if _, ok := d.bounceID(dest.Token); !ok {
+			return NoRecipient{address}
+		}
+	}
+	return nil
+}
+
+// Deliver makes mail durable, and no more: what becomes of it is decided later.
+// Its nil Err is the promise that the mail is safe.
+func (d *Desk) Deliver(ctx context.Context, env mail.Envelope, body io.Reader) []mail.Result {
+	results := make([]mail.Result, len(env.Recipients))
+	id, fresh, err := d.accept(ctx, env, body)
+	for i := range results {
+		results[i] = mail.Result{Err: err, Text: fmt.Sprintf("arrival %d", id)}
+	}
+	if err != nil {
+		d.log.Error("mail deferred: it cannot be stored", "reverse_path", env.ReversePath, "error", err)
+		return results
+	}
+	d.log.Info("mail accepted", "arrival", id, "reverse_path", env.ReversePath, "recipients", len(env.Recipients), "again", !fresh)
+	if fresh {
+		signal(d.wake)
+	}
+	return results
+}
+
+func (d *Desk) accept(ctx context.Context, env mail.Envelope, body io.Reader) (id int64, fresh bool, err error) {
+	staged, err := d.store.Stage(ctx, body)
+	if err != nil {
+		return 0, false, err
+	}
+	at := d.now()
+	err = d.store.Write(ctx, func(tx Tx) error {
+		if err := tx.PutRaw(staged); err != nil {
+			return err
+		}
+		id, fresh, err = tx.Arrive(staged.Hash, env, at)
+		return err
+	})
+	return id, fresh, err
+}
+
+// Run processes what was delivered and answers what is to be answered, until ctx ends.
+func (d *Desk) Run(ctx context.Context) error {
+	if err := d.releaseLeases(ctx); err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { d.process(ctx) })
+	wg.Go(func() { d.consume(ctx, "responder", d.respond) })
+	wg.Wait()
+	return nil
+}
+
+// write is Store.Write for what appends events: their followers are told.
+func (d *Desk) write(ctx context.Context, fn func(Tx) error) error {
+	if err := d.store.Write(ctx, fn); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	close(d.appended)
+	d.appended = make(chan struct{})
+	return nil
+}
+
+// signal leaves one note in a channel of capacity one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// pause waits, and says whether to go on.
+func pause(ctx context.Context, t time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(t):
+		return true
+	}
+}

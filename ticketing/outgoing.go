@@ -1,0 +1,143 @@
+package ticketing
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// ClaimOutgoing gives mail that is due to a runner, which has it alone for the time
+// of the lease.
+func (d *Desk) ClaimOutgoing(ctx context.Context, limit int, lease time.Duration) (out []Outgoing, err error) {
+	now := d.now()
+	// Looking first keeps an idle queue from writing.
+	err = d.store.Read(ctx, func(tx Tx) (err error) {
+		out, err = tx.DueOutgoing(now, limit)
+		return err
+	})
+	if err != nil || len(out) == 0 {
+		return nil, err
+	}
+	err = d.store.Write(ctx, func(tx Tx) (err error) {
+		if out, err = tx.DueOutgoing(now, limit); err != nil {
+			return err
+		}
+		for i := range out {
+			out[i].Lease, out[i].Attempts = now.Add(lease), out[i].Attempts+1
+			if err := tx.UpdateOutgoing(out[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// WaitOutgoing returns when mail may be due, or after a while.
+func (d *Desk) WaitOutgoing(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.wakeOut:
+	case <-time.After(time.Second):
+	}
+	return nil
+}
+
+// Raw gives the bytes of a message.
+func (d *Desk) Raw(ctx context.Context, h Hash) ([]byte, error) { return d.store.Raw(ctx, h) }
+
+// SettleOutgoing records how a submission ended.
+func (d *Desk) SettleOutgoing(ctx context.Context, id int64, s Settlement) error {
+	return d.write(ctx, func(tx Tx) error {
+		o, err := tx.Outgoing(id)
+		if err != nil {
+			return err
+		}
+		if o.State != OutQueued {
+			return nil // cancelled meanwhile, or settled before
+		}
+		o.State, o.Lease, o.LastReply, o.QueueID, o.NextAttempt = s.State, time.Time{}, s.Reply, s.QueueID, s.NextAttempt
+		if err := tx.UpdateOutgoing(o); err != nil {
+			return err
+		}
+		e := Event{Time: d.now(), Ticket: o.Ticket, Message: o.Message, Outgoing: o.ID, Actor: "system", Origin: "system"}
+		switch s.State {
+		case OutSubmitted:
+			e.Type, e.Facts = MessageSubmitted, map[string]string{"queue_id": s.QueueID}
+		case OutFailed:
+			e.Type, e.Facts = MessageFailed, map[string]string{"stage": "submission"}
+		case OutQueued:
+			if o.Attempts > 1 {
+				return nil // said once
+			}
+			e.Type = MessageDelayed
+		}
+		if err := tx.Append(&e); err != nil {
+			return err
+		}
+		if s.State != OutFailed {
+			return nil
+		}
+		t, err := tx.Ticket(o.Ticket)
+		if err != nil {
+			return err
+		}
+		return d.reopen(tx, t, "system", "system") // somebody must look: the answer did not go out
+	})
+}
+
+// releaseLeases gives back what a run that ended in the middle had claimed. One
+// process alone has the store, so every lease is of the past.
+func (d *Desk) releaseLeases(ctx context.Context) error {
+	return d.store.Write(ctx, func(tx Tx) error {
+		for after := int64(0); ; {
+			out, err := tx.OutgoingList([]OutgoingState{OutQueued}, after, 500)
+			if err != nil || len(out) == 0 {
+				return err
+			}
+			for _, o := range out {
+				after = o.ID
+				if o.Lease.IsZero() {
+					continue
+				}
+				o.Lease = time.Time{}
+				if err := tx.UpdateOutgoing(o); err != nil {
+					return err
+				}
+			}
+		}
+	})
+}
+
+// RetryOutgoing makes queued or failed mail due now; CancelOutgoing takes queued mail
+// back, unless a runner has it at this moment.
+func (d *Desk) RetryOutgoing(ctx context.Context, id int64) error {
+	defer signal(d.wakeOut)
+	return d.write(ctx, func(tx Tx) error {
+		o, err := tx.Outgoing(id)
+		if err != nil {
+			return err
+		}
+		if o.State != OutQueued && o.State != OutFailed {
+			return fmt.Errorf("%w: outgoing mail %d is %s", ErrConflict, id, o.State)
+		}
+		o.State, o.NextAttempt = OutQueued, d.now()
+		return tx.UpdateOutgoing(o)
+	})
+}
+
+// CancelOutgoing takes back what was not submitted yet.
+func (d *Desk) CancelOutgoing(ctx context.Context, id int64) error {
+	return d.write(ctx, func(tx Tx) error {
+		o, err := tx.Outgoing(id)
+		if err != nil {
+			return err
+		}
+		if o.State != OutQueued || o.Lease.After(d.now()) {
+			return fmt.Errorf("%w: outgoing mail %d is %s or on its way", ErrConflict, id, o.State)
+		}
+		o.State = OutCancelled
+		return tx.UpdateOutgoing(o)
+	})
+}

@@ -1,0 +1,247 @@
+package ticketing
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"postdesk/ticketing/mail"
+)
+
+// inFlight is how many arrivals are parsed and verified ahead of the decisions.
+const inFlight = 256
+
+// tries is how often an arrival is processed before it is filed without being understood.
+const tries = 3
+
+// job is one arrival on its way. Its parts after "arrival" are written by a worker
+// before it reports, and by the coordinator alone after that.
+type job struct {
+	arrival   Arrival
+	msg       *mail.Message
+	auth      mail.Authentication
+	fold      string
+	queueID   string   // Postfix's, for the log
+	keys      []string // what makes order matter: ticket addresses and Message-IDs
+	parsed    bool
+	verified  bool
+	notBefore time.Time
+	err       error
+}
+
+// process turns arrivals into tickets until ctx ends. Parsing and verifying run in
+// parallel; decisions fall in order of arrival among mails that share a ticket
+// address or a Message-ID, so that slow DNS for one does not hold the others.
+func (d *Desk) process(ctx context.Context) {
+	reports := make(chan func(), inFlight)
+	slots := make(chan struct{}, d.cfg.Workers)
+	var jobs []*job // by ID of the arrival
+	retry := time.NewTicker(time.Second)
+	defer retry.Stop()
+	for fetch := true; ; {
+		if fetch && len(jobs) < inFlight {
+			jobs = d.fetch(ctx, jobs, slots, reports)
+		}
+		fetch = false
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.wake:
+			fetch = true
+		case <-retry.C:
+			fetch = true
+		case report := <-reports:
+			report()
+			for more := true; more; { // take all that is there: one commit for many
+				select {
+				case report = <-reports:
+					report()
+				default:
+					more = false
+				}
+			}
+		}
+		before := len(jobs)
+		jobs = d.decideReady(ctx, jobs)
+		fetch = fetch || len(jobs) < before
+	}
+}
+
+// fetch adds pending arrivals that are not in flight yet, and starts their workers.
+func (d *Desk) fetch(ctx context.Context, jobs []*job, slots chan struct{}, reports chan func()) []*job {
+	var pending []Arrival
+	err := d.store.Read(ctx, func(tx Tx) (err error) {
+		pending, err = tx.PendingArrivals(0, 2*inFlight)
+		return err
+	})
+	if err != nil {
+		if ctx.Err() == nil {
+			d.log.Error("arrivals cannot be read; trying again", "error", err)
+		}
+		return jobs
+	}
+	known := make(map[int64]bool, len(jobs))
+	for _, j := range jobs {
+		known[j.arrival.ID] = true
+	}
+	for _, a := range pending {
+		if known[a.ID] || len(jobs) >= inFlight {
+			continue
+		}
+		j := &job{arrival: a}
+		jobs = append(jobs, j)
+		go d.work(ctx, j, slots, reports)
+	}
+	slices.SortFunc(jobs, func(a, b *job) int { return int(a.arrival.ID - b.arrival.ID) })
+	return jobs
+}
+
+// work parses and verifies one arrival.
+func (d *Desk) work(ctx context.Context, j *job, slots chan struct{}, reports chan func()) {
+	slots <- struct{}{}
+	raw, msg, err := d.read(ctx, j.arrival)
+	reports <- func() {
+		j.parsed, j.err = true, err
+		if err != nil {
+			j.verified, j.notBefore = true, d.now().Add(5*time.Second)
+			return
+		}
+		j.msg, j.fold, j.queueID = msg, foldKey(raw, msg), postfixQueueID(msg)
+		j.keys = d.orderKeys(j.arrival, msg)
+	}
+	// DNS is waited for without a slot: it takes time, not work.
+	<-slots
+	if err != nil {
+		return
+	}
+	auth := d.verify(ctx, raw, msg)
+	reports <- func() { j.auth, j.verified = auth, true }
+}
+
+func (d *Desk) read(ctx context.Context, a Arrival) ([]byte, *mail.Message, error) {
+	raw, err := d.store.Raw(ctx, a.Raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.Attempts >= tries {
+		return raw, &mail.Message{Problems: []string{"could not be understood; the raw mail is kept"}}, nil
+	}
+	return raw, mail.Parse(raw), nil
+}
+
+// verify never lets a fault of the verifier lose a mail: then nothing is proven.
+func (d *Desk) verify(ctx context.Context, raw []byte, msg *mail.Message) (auth mail.Authentication) {
+	defer func() {
+		if r := recover(); r != nil {
+			d.log.Error("panic while verifying; the mail counts as unproven", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			auth = mail.Authentication{Reason: "could not be verified"}
+		}
+	}()
+	return d.cfg.Verify(ctx, raw, msg)
+}
+
+// orderKeys names all by which another mail could belong to the same ticket.
+func (d *Desk) orderKeys(a Arrival, m *mail.Message) []string {
+	keys := append([]string{}, m.InReplyTo...)
+	keys = append(keys, m.References...)
+	if m.MessageID != "" {
+		keys = append(keys, m.MessageID)
+	}
+	for i, id := range keys {
+		keys[i] = "id:" + id
+		if o, ok := d.ownMessageID(id); ok {
+			keys[i] = fmt.Sprintf("own:%d", o.message)
+		}
+	}
+	for _, r := range a.Recipients {
+		if dest, err := d.dir.Lookup(r); err == nil && dest.Number > 0 {
+			keys = append(keys, fmt.Sprintf("ticket:%s-%d", dest.Queue, dest.Number))
+		}
+	}
+	return keys
+}
+
+// decideReady decides, in one commit, all jobs that no earlier one holds up.
+func (d *Desk) decideReady(ctx context.Context, jobs []*job) []*job {
+	blocked := map[string]bool{}
+	var ready, rest []*job
+	now := d.now()
+	for i, j := range jobs {
+		if !j.parsed {
+			rest = append(rest, jobs[i:]...) // what it shares with the later ones is not known yet
+			break
+		}
+		if !j.verified || now.Before(j.notBefore) || slices.ContainsFunc(j.keys, func(k string) bool { return blocked[k] }) {
+			for _, k := range j.keys {
+				blocked[k] = true
+			}
+			rest = append(rest, j)
+			continue
+		}
+		if j.err != nil {
+			continue // still pending in the store: fetched and read again
+		}
+		ready = append(ready, j)
+	}
+	if len(ready) == 0 {
+		return rest
+	}
+	err := d.write(ctx, func(tx Tx) error {
+		for _, j := range ready {
+			if err := d.apply(tx, j); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil && ctx.Err() == nil {
+		d.log.Warn("deciding one by one", "arrivals", len(ready), "error", err)
+		d.decideSingly(ctx, ready)
+	}
+	return rest
+}
+
+// decideSingly keeps one bad arrival from stopping the others.
+func (d *Desk) decideSingly(ctx context.Context, ready []*job) {
+	for _, j := range ready {
+		err := d.write(ctx, func(tx Tx) error { return d.apply(tx, j) })
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		d.log.Error("arrival not processed; trying again", "arrival", j.arrival.ID, "queue_id", j.queueID, "attempts", j.arrival.Attempts+1, "error", err)
+		err = d.store.Write(ctx, func(tx Tx) error {
+			a, err := tx.Arrival(j.arrival.ID)
+			if err != nil {
+				return err
+			}
+			a.Attempts++
+			return tx.UpdateArrival(a)
+		})
+		if err != nil && !pause(ctx, time.Second) { // the store itself is in trouble: no haste
+			return
+		}
+	}
+}
+
+// postfixQueueID is the id in our own Postfix's Received field, the topmost one.
+func postfixQueueID(m *mail.Message) string {
+	received := m.Header("Received")
+	if len(received) == 0 {
+		return ""
+	}
+	_, after, ok := strings.Cut(received[0], " id ")
+	if !ok {
+		return ""
+	}
+	return strings.TrimRight(firstField(after), ";")
+}
+
+func firstField(s string) string {
+	if f := strings.Fields(s); len(f) > 0 {
+		return f[0]
+	}
+	return ""
+}

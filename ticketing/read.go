@@ -1,0 +1,102 @@
+package ticketing
+
+import (
+	"context"
+
+	"postdesk/ticketing/mail"
+)
+
+// Conversation is a ticket with all that is in it.
+type Conversation struct {
+	Ticket       Ticket
+	Participants []Participant
+	Messages     []Message
+	Outgoing     map[int64][]Outgoing // by message
+}
+
+// Ticket gives a ticket by name with all that is in it, as of one moment.
+func (d *Desk) Ticket(ctx context.Context, name string) (c Conversation, err error) {
+	err = d.store.Read(ctx, func(tx Tx) (err error) {
+		c = Conversation{Outgoing: map[int64][]Outgoing{}}
+		if c.Ticket, err = d.ticketByName(tx, name); err != nil {
+			return err
+		}
+		if c.Participants, err = tx.Participants(c.Ticket.ID); err != nil {
+			return err
+		}
+		if c.Messages, err = tx.Messages(c.Ticket.ID); err != nil {
+			return err
+		}
+		for _, m := range c.Messages {
+			if m.Kind == KindInbound || m.Kind == KindReport {
+				continue
+			}
+			if c.Outgoing[m.ID], err = tx.OutgoingOf(m.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return c, err
+}
+
+// Tickets lists tickets, newest update first.
+func (d *Desk) Tickets(ctx context.Context, q TicketQuery) (tickets []Ticket, err error) {
+	err = d.store.Read(ctx, func(tx Tx) (err error) {
+		tickets, err = tx.Tickets(q)
+		return err
+	})
+	return tickets, err
+}
+
+// Message gives one message and the ticket it is in.
+func (d *Desk) Message(ctx context.Context, id int64) (m Message, t Ticket, err error) {
+	err = d.store.Read(ctx, func(tx Tx) (err error) {
+		if m, err = tx.Message(id); err != nil {
+			return err
+		}
+		t, err = tx.Ticket(m.Ticket)
+		return err
+	})
+	return m, t, err
+}
+
+// Content parses a mail from its raw bytes, by the code that a delivery takes.
+func (d *Desk) Content(ctx context.Context, m Message) (*mail.Message, error) {
+	raw, err := d.store.Raw(ctx, m.Raw)
+	if err != nil {
+		return nil, err
+	}
+	return mail.Parse(raw), nil
+}
+
+// EventsOf gives the events of one ticket.
+func (d *Desk) EventsOf(ctx context.Context, ticket string, after int64, limit int) (events []Event, err error) {
+	err = d.store.Read(ctx, func(tx Tx) error {
+		t, err := d.ticketByName(tx, ticket)
+		if err != nil {
+			return err
+		}
+		events, err = tx.EventsOf(t.ID, after, limit)
+		return err
+	})
+	return events, err
+}
+
+// Outgoing lists outgoing mail in these states (all when none) with an ID above after.
+func (d *Desk) Outgoing(ctx context.Context, states []OutgoingState, after int64, limit int) (out []Outgoing, err error) {
+	err = d.store.Read(ctx, func(tx Tx) (err error) {
+		out, err = tx.OutgoingList(states, after, limit)
+		return err
+	})
+	return out, err
+}
+
+// Backlog counts accepted mail that is not processed yet.
+func (d *Desk) Backlog(ctx context.Context) (n int64, err error) {
+	err = d.store.Read(ctx, func(tx Tx) (err error) {
+		n, err = tx.CountPending()
+		return err
+	})
+	return n, err
+}

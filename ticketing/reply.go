@@ -1,0 +1,189 @@
+package ticketing
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Actor is who asks the desk to do something.
+type Actor struct {
+	Kind   string // "staff" or "program"
+	Name   string
+	Origin string // "api" or "cli"
+}
+
+func (a Actor) String() string { return a.Kind + ":" + a.Name }
+
+// ReplyRequest is an answer or a note to be added to a ticket.
+type ReplyRequest struct {
+	Ticket string // SUPPORT-7102
+	Text   string // Markdown
+	Note   bool   // for staff alone: nothing goes out
+	Status Status // after it; empty: waiting for a reply, unchanged for a note
+	// Seen is the newest event of the ticket that the author has seen; 0 does not ask.
+	// When the thread has moved on since, the reply is refused with ErrConflict.
+	Seen int64
+	// Key makes it safe to ask again: the same key of the same actor gives the same
+	// message, and nothing is done twice.
+	Key string
+}
+
+// statuses in the order of a ticket's life.
+func statuses() []Status {
+	return []Status{StatusNew, StatusOpen, StatusWaiting, StatusResolved, StatusClosed, StatusRejected, StatusSpam}
+}
+
+func checkStatus(s Status) error {
+	if !slices.Contains(statuses(), s) {
+		return fmt.Errorf("%w: status %q is none of %v", ErrInvalid, s, statuses())
+	}
+	return nil
+}
+
+// Reply adds an answer or a note. The answer goes out by mail once its event has been
+// consumed. again says that this key was used before.
+func (d *Desk) Reply(ctx context.Context, by Actor, r ReplyRequest) (m Message, again bool, err error) {
+	if strings.TrimSpace(r.Text) == "" {
+		return m, false, fmt.Errorf("%w: the text is empty", ErrInvalid)
+	}
+	if r.Status != "" {
+		if err := checkStatus(r.Status); err != nil {
+			return m, false, err
+		}
+	}
+	request := sha256.Sum256(fmt.Appendf(nil, "%q %q %v %q", r.Ticket, r.Text, r.Note, r.Status))
+	err = d.write(ctx, func(tx Tx) error {
+		m, again = Message{}, false
+		if r.Key != "" {
+			id, err := idempotent(tx, by.String(), r.Key, request)
+			if err != nil {
+				return err
+			}
+			if again = id != 0; again {
+				m, err = tx.Message(id)
+				return err
+			}
+		}
+		var err error
+		if m, err = d.addReply(tx, by, r); err != nil || r.Key == "" {
+			return err
+		}
+		return tx.PutIdempotent(by.String(), r.Key, request, m.ID, d.now())
+	})
+	if err == nil && !again {
+		d.log.Info("reply added", "ticket", r.Ticket, "message", m.ID, "kind", m.Kind, "actor", by.String())
+	}
+	return m, again, err
+}
+
+// idempotent gives what was made with this key before, 0 for nothing.
+func idempotent(tx Tx, scope, key string, request Hash) (int64, error) {
+	known, id, err := tx.Idempotent(scope, key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case known != request:
+		return 0, fmt.Errorf("%w: this Idempotency-Key was used for another request", ErrConflict)
+	}
+	return id, nil
+}
+
+func (d *Desk) addReply(tx Tx, by Actor, r ReplyRequest) (Message, error) {
+	t, err := d.ticketByName(tx, r.Ticket)
+	if err != nil {
+		return Message{}, err
+	}
+	if r.Seen != 0 && r.Seen < t.LastSeq {
+		return Message{}, fmt.Errorf("%w: the ticket has moved on to event %d since event %d", ErrConflict, t.LastSeq, r.Seen)
+	}
+	kind, event := KindReply, ReplyAdded
+	if r.Note {
+		kind, event = KindNote, NoteAdded
+	} else if t.Requester == "" {
+		return Message{}, fmt.Errorf("%w: nobody to answer: the mail that opened %s names no author", ErrInvalid, t.Name())
+	}
+	m := Message{Ticket: t.ID, Kind: kind, Visibility: Shown, Subject: t.Subject, Actor: by.String(), Body: r.Text,
+		Automatic: by.Kind == "program", Received: d.now()}
+	if err := tx.AddMessage(&m); err != nil {
+		return m, err
+	}
+	e := Event{Time: m.Received, Type: event, Ticket: t.ID, Message: m.ID, Actor: by.String(), Origin: by.Origin}
+	if err := tx.Append(&e); err != nil {
+		return m, err
+	}
+	m.Seq = e.Seq
+	if err := tx.UpdateMessage(m); err != nil {
+		return m, err
+	}
+	if t, err = tx.Ticket(t.ID); err != nil {
+		return m, err
+	}
+	t.Updated = m.Received
+	to := r.Status
+	if to == "" && !r.Note && (t.Status == StatusNew || t.Status == StatusOpen) {
+		to = StatusWaiting
+	}
+	if to == "" || to == t.Status {
+		return m, tx.UpdateTicket(t)
+	}
+	return m, d.changeStatus(tx, t, to, by.String(), by.Origin)
+}
+
+// SetStatus moves a ticket.
+func (d *Desk) SetStatus(ctx context.Context, by Actor, ticket string, to Status) (t Ticket, err error) {
+	if err := checkStatus(to); err != nil {
+		return t, err
+	}
+	err = d.write(ctx, func(tx Tx) error {
+		var err error
+		if t, err = d.ticketByName(tx, ticket); err != nil || t.Status == to {
+			return err
+		}
+		if err = d.changeStatus(tx, t, to, by.String(), by.Origin); err != nil {
+			return err
+		}
+		t, err = tx.Ticket(t.ID)
+		return err
+	})
+	return t, err
+}
+
+// Judge accepts a held message into its ticket, or dismisses it.
+func (d *Desk) Judge(ctx context.Context, by Actor, message int64, accept bool) (m Message, err error) {
+	err = d.write(ctx, func(tx Tx) error {
+		var err error
+		if m, err = tx.Message(message); err != nil {
+			return err
+		}
+		if m.Visibility != Held {
+			return fmt.Errorf("%w: message %d is not held, it is %s", ErrConflict, message, m.Visibility)
+		}
+		m.Visibility = Dismissed
+		event := MessageDismissed
+		if accept {
+			m.Visibility, event = Shown, MessageAccepted
+		}
+		if err := tx.UpdateMessage(m); err != nil {
+			return err
+		}
+		if err := tx.Append(&Event{Time: d.now(), Type: event, Ticket: m.Ticket, Message: m.ID, Actor: by.String(), Origin: by.Origin}); err != nil {
+			return err
+		}
+		t, err := tx.Ticket(m.Ticket)
+		if err != nil {
+			return err
+		}
+		t.Held, t.Updated = t.Held-1, d.now()
+		if accept {
+			return d.reopen(tx, t, by.String(), by.Origin)
+		}
+		return tx.UpdateTicket(t)
+	})
+	return m, err
+}

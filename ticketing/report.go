@@ -1,0 +1,120 @@
+package ticketing
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// reported says which mail of ours a message reports on: it came to the reverse-path
+// of that mail alone, or it returns the Message-ID of it. Both bear a MAC, so that
+// nobody can declare our mail undelivered (RFC 3464 section 4.1).
+func (d *Desk) reported(dests []Destination, j *job) (outgoingID, bool) {
+	if j.msg.Report == nil {
+		return outgoingID{}, false
+	}
+	for _, dest := range dests {
+		if o, ok := d.bounceID(dest.Token); ok && dest.Bounce {
+			return o, true
+		}
+	}
+	return d.ownMessageID(j.msg.Report.OriginalMessageID)
+}
+
+// reportStates are what the actions of RFC 3464 section 2.3.3 make of a mail of ours.
+var reportStates = map[string]struct {
+	state OutgoingState
+	event string
+}{
+	"failed":    {OutFailed, MessageFailed},
+	"delayed":   {OutDelayed, MessageDelayed},
+	"delivered": {OutDelivered, MessageDelivered},
+	"relayed":   {OutRelayed, MessageRelayed},
+	"expanded":  {OutRelayed, MessageRelayed},
+}
+
+// applyReport writes the fate of a mail of ours to the reply that it carried, and the
+// report itself into the ticket.
+func (d *Desk) applyReport(tx Tx, a Arrival, j *job, o outgoingID) error {
+	own, err := tx.Message(o.message)
+	if errors.Is(err, ErrNotFound) {
+		return d.file(tx, a, j, target{}, d.destinations(a)[0].Queue) // of a desk that was; nothing to tie it to
+	}
+	if err != nil {
+		return err
+	}
+	out, err := d.outgoingOf(tx, own, o.participant)
+	if err != nil {
+		return err
+	}
+	m := d.inbound(a, j, Decision{Row: "12", Effect: Fold, Reason: "a report on a mail of ours"})
+	m.Kind, m.Ticket, m.Automatic = KindReport, own.Ticket, true
+	if err := tx.AddMessage(&m); err != nil {
+		return err
+	}
+	e := Event{Time: d.now(), Type: MessageReceived, Ticket: m.Ticket, Message: m.ID, Actor: "mail", Origin: "mail",
+		Facts: map[string]string{"row": m.Row, "visibility": string(m.Visibility), "automatic": "true"}}
+	if err := tx.Append(&e); err != nil {
+		return err
+	}
+	m.Seq = e.Seq
+	if err := tx.UpdateMessage(m); err != nil {
+		return err
+	}
+	d.log.Info("report filed", "arrival", a.ID, "queue_id", j.queueID, "message", m.ID, "about", own.ID)
+	if out == nil {
+		return nil
+	}
+	return d.settleByReport(tx, *out, j)
+}
+
+// outgoingOf finds the mail that carried a message to a participant.
+func (d *Desk) outgoingOf(tx Tx, own Message, participant int64) (*Outgoing, error) {
+	p, err := tx.Participant(participant)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	all, err := tx.OutgoingOf(own.ID)
+	if err != nil {
+		return nil, err
+	}
+	id := outgoingID{own.ID, participant}.String()
+	for _, o := range all {
+		if o.EnvelopeID == id || len(all) == 1 && p.Ticket == own.Ticket {
+			return &o, nil
+		}
+	}
+	return nil, nil
+}
+
+func (d *Desk) settleByReport(tx Tx, o Outgoing, j *job) error {
+	for _, r := range j.msg.Report.Recipients {
+		s, known := reportStates[strings.ToLower(r.Action)]
+		// A late "delayed" must not hide the end.
+		if !known || o.State == OutFailed || o.State == OutDelivered {
+			continue
+		}
+		o.State = s.state
+		o.LastReply = strings.TrimSpace(fmt.Sprintf("%s %s", r.Status, r.Diagnostic))
+		if err := tx.UpdateOutgoing(o); err != nil {
+			return err
+		}
+		facts := map[string]string{"action": r.Action, "status": r.Status, "permanent": fmt.Sprint(r.Permanent)}
+		if err := tx.Append(&Event{Time: d.now(), Type: s.event, Ticket: o.Ticket, Message: o.Message, Outgoing: o.ID,
+			Actor: "mail", Origin: "mail", Facts: facts}); err != nil {
+			return err
+		}
+		if s.state != OutFailed {
+			continue
+		}
+		// The requester has no answer: somebody must look at the ticket again.
+		t, err := tx.Ticket(o.Ticket)
+		if err != nil {
+			return err
+		}
+		if err := d.reopen(tx, t, "mail", "mail"); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,11 @@
+package ticketing
+
+import "time"
+
+// Settlement is how the submission of one outgoing mail ended.
+type Settlement struct {
+	State       OutgoingState // submitted, failed, or queued: try again at NextAttempt
+	Reply       string        // what the server said, or the fault in words
+	QueueID     string        // Postfix's, when it was submitted
+	NextAttempt time.Time
+}

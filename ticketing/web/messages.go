@@ -1,0 +1,171 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"mime"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"postdesk/ticketing"
+)
+
+type messageID struct {
+	ID int64 `path:"id" minimum:"1"`
+}
+
+type attachmentID struct {
+	messageID
+	Index int `path:"index" minimum:"0" doc:"place in the message's list of attachments, from 0"`
+}
+
+// file is a download. Whatever the sender calls it, a browser must neither show it
+// nor guess what it is.
+type file struct {
+	ContentType        string `header:"Content-Type"`
+	ContentDisposition string `header:"Content-Disposition"`
+	NoSniff            string `header:"X-Content-Type-Options"`
+	Policy             string `header:"Content-Security-Policy"`
+	Body               []byte
+}
+
+func download(name, mediaType string, content []byte) *file {
+	disposition := mime.FormatMediaType("attachment", map[string]string{"filename": name})
+	if disposition == "" {
+		disposition = "attachment"
+	}
+	return &file{mediaType, disposition, "nosniff", "sandbox; default-src 'none'", content}
+}
+
+func (s *Server) messageRoutes(api huma.API) {
+	op := func(method, path, id, summary string) huma.Operation {
+		return huma.Operation{Method: method, Path: "/api/v1/messages/{id}" + path, OperationID: id, Summary: summary}
+	}
+	huma.Register(api, op("GET", "", "getMessage", "One message"), s.getMessage)
+	huma.Register(api, op("GET", "/raw", "getRaw", "The bytes of a mail as they came, or as they go out"), s.getRaw)
+	huma.Register(api, op("GET", "/attachments/{index}", "getAttachment", "The content of an attachment"), s.getAttachment)
+	huma.Register(api, op("POST", "/accept", "acceptMessage", "Take a held message into its ticket"),
+		func(ctx context.Context, in *messageID) (*body[Message], error) { return s.judge(ctx, in, true) })
+	huma.Register(api, op("POST", "/dismiss", "dismissMessage", "Turn a held message down"),
+		func(ctx context.Context, in *messageID) (*body[Message], error) { return s.judge(ctx, in, false) })
+}
+
+func (s *Server) getMessage(ctx context.Context, in *messageID) (*body[Message], error) {
+	m, t, err := s.desk.Message(ctx, in.ID)
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	c, err := s.desk.Ticket(ctx, t.Name())
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	v, err := s.viewMessage(ctx, t.Name(), m, c.Outgoing[m.ID])
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	return &body[Message]{v}, nil
+}
+
+func (s *Server) getRaw(ctx context.Context, in *messageID) (*file, error) {
+	m, t, err := s.desk.Message(ctx, in.ID)
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	hash := m.Raw
+	if hash.IsZero() {
+		c, err := s.desk.Ticket(ctx, t.Name())
+		if err != nil {
+			return nil, s.failure(ctx, err)
+		}
+		if out := c.Outgoing[m.ID]; len(out) > 0 {
+			hash = out[0].Raw
+		}
+	}
+	if hash.IsZero() {
+		return nil, s.failure(ctx, fmt.Errorf("message %d has no mail (yet): %w", in.ID, ticketing.ErrNotFound))
+	}
+	raw, err := s.desk.Raw(ctx, hash)
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	return download(fmt.Sprintf("%s-%d.eml", t.Name(), m.ID), "message/rfc822", raw), nil
+}
+
+func (s *Server) getAttachment(ctx context.Context, in *attachmentID) (*file, error) {
+	m, _, err := s.desk.Message(ctx, in.ID)
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	if m.Arrival == 0 {
+		return nil, huma.Error404NotFound("this message has no attachments")
+	}
+	c, err := s.desk.Content(ctx, m)
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	if in.Index >= len(c.Attachments) {
+		return nil, huma.Error404NotFound(fmt.Sprintf("this message has %d attachments", len(c.Attachments)))
+	}
+	a := c.Attachments[in.Index]
+	return download(a.Name, "application/octet-stream", a.Content), nil
+}
+
+func (s *Server) judge(ctx context.Context, in *messageID, accept bool) (*body[Message], error) {
+	if _, err := s.desk.Judge(ctx, actor(ctx), in.ID, accept); err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	return s.getMessage(ctx, in)
+}
+
+// Token is an API token without its secret.
+type Token struct {
+	ID      int64     `json:"id"`
+	Name    string    `json:"name"`
+	Scope   string    `json:"scope" enum:"read,write"`
+	Program bool      `json:"program" doc:"its replies are automatic mail"`
+	Secret  string    `json:"secret,omitempty" doc:"shown once, when it is made"`
+	Created time.Time `json:"created"`
+}
+
+type tokenInput struct {
+	Body struct {
+		Name    string `json:"name" minLength:"1" maxLength:"100"`
+		Scope   string `json:"scope" enum:"read,write"`
+		Program bool   `json:"program,omitempty"`
+	}
+}
+
+// tokenRoutes are at the control socket alone: a token must not make tokens.
+func (s *Server) tokenRoutes(api huma.API) {
+	op := func(method, path, id, summary string) huma.Operation {
+		return huma.Operation{Method: method, Path: "/api/v1/tokens" + path, OperationID: id, Summary: summary}
+	}
+	view := func(t ticketing.Token, secret string) Token {
+		return Token{t.ID, t.Name, t.Scope, t.Program, secret, t.Created.UTC()}
+	}
+	huma.Register(api, op("GET", "", "listTokens", "API tokens"), func(ctx context.Context, _ *struct{}) (*body[List[Token]], error) {
+		tokens, err := s.desk.Tokens(ctx)
+		if err != nil {
+			return nil, s.failure(ctx, err)
+		}
+		out := &body[List[Token]]{Body: List[Token]{Items: []Token{}}}
+		for _, t := range tokens {
+			out.Body.Items = append(out.Body.Items, view(t, ""))
+		}
+		return out, nil
+	})
+	huma.Register(api, op("POST", "", "createToken", "Make an API token"), func(ctx context.Context, in *tokenInput) (*body[Token], error) {
+		t, secret, err := s.desk.CreateToken(ctx, in.Body.Name, in.Body.Scope, in.Body.Program)
+		if err != nil {
+			return nil, s.failure(ctx, err)
+		}
+		return &body[Token]{view(t, secret)}, nil
+	})
+	huma.Register(api, op("DELETE", "/{id}", "removeToken", "End an API token"), func(ctx context.Context, in *messageID) (*struct{}, error) {
+		if err := s.desk.RemoveToken(ctx, in.ID); err != nil {
+			return nil, s.failure(ctx, err)
+		}
+		return nil, nil
+	})
+}

@@ -1,0 +1,200 @@
+// Package web is the desk over HTTP: the API (OpenAPI 3.1, errors as RFC 9457), the
+// event feed by long poll and by server-sent events, health and metrics.
+//
+// One set of routes is served at two doors: a TCP address, where each request bears a
+// token (RFC 6750), and the control socket, where the operating system has said who
+// calls and no token is needed.
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"postdesk/ticketing"
+)
+
+// Config is what a Server needs.
+type Config struct {
+	Desk     *ticketing.Desk
+	Log      *slog.Logger
+	Version  string
+	Registry *prometheus.Registry
+	// Ready names what must work for the agent to be ready, with a check for each. The
+	// text of an error is for the operator.
+	Ready map[string]func(context.Context) error
+	// Heartbeat is the time between comments on a silent event stream; 0 is 15 s.
+	Heartbeat time.Duration
+}
+
+// Server holds the routes.
+type Server struct {
+	cfg  Config
+	desk *ticketing.Desk
+	log  *slog.Logger
+}
+
+// New makes a server.
+func New(cfg Config) *Server {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Registry == nil {
+		cfg.Registry = prometheus.NewRegistry()
+	}
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = 15 * time.Second
+	}
+	s := &Server{cfg: cfg, desk: cfg.Desk, log: cfg.Log}
+	s.registerMetrics()
+	return s
+}
+
+// Handler is for TCP: the API needs a token, health and metrics do not.
+func (s *Server) Handler() http.Handler {
+	mux := s.routes(false)
+	// A browser on this machine must not be made to act on the desk by a foreign page.
+	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+// ControlHandler is for the control socket, whose listener has checked the peer.
+func (s *Server) ControlHandler() http.Handler { return s.routes(true) }
+
+func (s *Server) routes(control bool) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Registry, promhttp.HandlerOpts{}))
+	config := huma.DefaultConfig("postdesk", s.cfg.Version)
+	config.OpenAPIPath = "/api/v1/openapi"
+	config.DocsPath, config.SchemasPath = "", "" // the docs page would load scripts from elsewhere
+	config.CreateHooks = nil                     // no "$schema" in each answer
+	config.Info.Description = "The mail interface to a problem desk. Lists are {items, next}; times are RFC 3339 in UTC."
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+	config.Security = []map[string][]string{{"token": {}}}
+	api := humago.New(mux, config)
+	if control {
+		api.UseMiddleware(s.controlActor)
+	} else {
+		api.UseMiddleware(func(c huma.Context, next func(huma.Context)) { s.bearer(api, c, next) })
+	}
+	s.ticketRoutes(api)
+	s.messageRoutes(api)
+	s.eventRoutes(api)
+	s.outgoingRoutes(api)
+	if control {
+		s.tokenRoutes(api)
+	}
+	return mux
+}
+
+type actorKey struct{}
+
+// actor is who makes the request.
+func actor(ctx context.Context) ticketing.Actor {
+	a, _ := ctx.Value(actorKey{}).(ticketing.Actor)
+	return a
+}
+
+// controlActor takes the name from the Postdesk-Actor field: whoever may open the
+// socket may act for every member of staff.
+func (s *Server) controlActor(c huma.Context, next func(huma.Context)) {
+	name := c.Header("Postdesk-Actor")
+	if name == "" {
+		name = "admin"
+	}
+	next(huma.WithValue(c, actorKey{}, ticketing.Actor{Kind: "staff", Name: name, Origin: "cli"}))
+}
+
+// bearer lets a request pass that has a token of sufficient scope.
+func (s *Server) bearer(api huma.API, c huma.Context, next func(huma.Context)) {
+	secret, ok := strings.CutPrefix(c.Header("Authorization"), "Bearer ")
+	if !ok {
+		c.SetHeader("WWW-Authenticate", `Bearer realm="postdesk"`)
+		huma.WriteErr(api, c, http.StatusUnauthorized, "a token is needed: Authorization: Bearer …; make one with: postdesk token create")
+		return
+	}
+	t, err := s.desk.TokenBySecret(c.Context(), strings.TrimSpace(secret))
+	switch {
+	case errors.Is(err, ticketing.ErrNotFound):
+		c.SetHeader("WWW-Authenticate", `Bearer realm="postdesk", error="invalid_token"`)
+		huma.WriteErr(api, c, http.StatusUnauthorized, "this token is not known")
+		return
+	case err != nil:
+		s.log.Error("tokens cannot be read", "error", err)
+		huma.WriteErr(api, c, http.StatusServiceUnavailable, "temporary failure, try again later")
+		return
+	case t.Scope != ticketing.ScopeWrite && c.Method() != http.MethodGet:
+		c.SetHeader("WWW-Authenticate", `Bearer realm="postdesk", error="insufficient_scope"`)
+		huma.WriteErr(api, c, http.StatusForbidden, "this token may only read")
+		return
+	}
+	kind := "staff"
+	if t.Program {
+		kind = "program"
+	}
+	next(huma.WithValue(c, actorKey{}, ticketing.Actor{Kind: kind, Name: t.Name, Origin: "api"}))
+}
+
+// failure makes an HTTP error of a desk's. What is not known is not shown.
+func (s *Server) failure(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, ticketing.ErrNotFound):
+		return huma.Error404NotFound(err.Error())
+	case errors.Is(err, ticketing.ErrConflict):
+		return huma.Error409Conflict(err.Error())
+	case errors.Is(err, ticketing.ErrInvalid):
+		return huma.Error422UnprocessableEntity(err.Error())
+	}
+	if ctx.Err() == nil {
+		s.log.Error("a request failed", "error", err)
+	}
+	return huma.Error503ServiceUnavailable("temporary failure, try again later")
+}
+
+// ready says what works and what does not, 503 when something does not. It is for the
+// operator, on a loopback address.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	defer cancel()
+	checks, code := map[string]string{}, http.StatusOK
+	for name, check := range s.cfg.Ready {
+		checks[name] = "ok"
+		if err := check(ctx); err != nil {
+			checks[name], code = err.Error(), http.StatusServiceUnavailable
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	json.NewEncoder(w).Encode(map[string]any{"ready": code == http.StatusOK, "checks": checks})
+}
+
+// registerMetrics tells what only the desk knows; others add theirs to the registry.
+func (s *Server) registerMetrics() {
+	gauge := func(name, help string, read func(context.Context) (int64, error)) {
+		s.cfg.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			defer cancel()
+			n, err := read(ctx)
+			if err != nil {
+				return -1
+			}
+			return float64(n)
+		}))
+	}
+	gauge("postdesk_arrivals_pending", "Accepted mail that is not processed yet; -1 when the store does not answer.", s.desk.Backlog)
+	gauge("postdesk_event_sequence", "Sequence number of the newest event.", s.desk.LastSeq)
+	gauge("postdesk_outgoing_queued", "Outgoing mail that Postfix does not have yet (1000 stands for more).", func(ctx context.Context) (int64, error) {
+		out, err := s.desk.Outgoing(ctx, []ticketing.OutgoingState{ticketing.OutQueued}, 0, 1000)
+		return int64(len(out)), err
+	})
+}
