@@ -1,0 +1,167 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// Resolver looks up what DNS says. ErrNotFound means that the name or the record does
+// not exist; any other error is temporary.
+type Resolver interface {
+	LookupTXT(ctx context.Context, name string) ([]string, error)
+}
+
+// ErrNotFound is for NXDOMAIN, and for a name without records of the type.
+var ErrNotFound = errors.New("no such record")
+
+// DNS is a Resolver that asks name servers and remembers answers for as long as they
+// say (RFC 1035, negative answers RFC 2308).
+type DNS struct {
+	servers []string
+	mu      sync.Mutex
+	cache   map[string]*answer
+}
+
+type answer struct {
+	done    chan struct{} // closed when the rest is there
+	texts   []string
+	err     error
+	expires time.Time
+}
+
+const (
+	cacheSize  = 20_000
+	maxTTL     = time.Hour
+	queryLimit = 2 * time.Second // for one try at one server
+)
+
+// NewResolver asks nameserver ("host" or "host:port"), or the system's when it is empty.
+func NewResolver(nameserver string) (*DNS, error) {
+	d := &DNS{cache: map[string]*answer{}}
+	if nameserver == "" {
+		conf, err := dns.ClientConfigFromFile("/etc/resolv.conf")
+		if err != nil {
+			return nil, fmt.Errorf("the system's name servers: %w", err)
+		}
+		for _, s := range conf.Servers {
+			d.servers = append(d.servers, net.JoinHostPort(s, conf.Port))
+		}
+		if len(d.servers) == 0 {
+			d.servers = []string{"127.0.0.1:53"} // resolv.conf(5)
+		}
+		return d, nil
+	}
+	if _, _, err := net.SplitHostPort(nameserver); err != nil {
+		nameserver = net.JoinHostPort(strings.Trim(nameserver, "[]"), "53")
+	}
+	d.servers = []string{nameserver}
+	return d, nil
+}
+
+// LookupTXT gives the TXT records of a name, each with its strings joined.
+func (d *DNS) LookupTXT(ctx context.Context, name string) ([]string, error) {
+	key := strings.ToLower(dns.Fqdn(name))
+	d.mu.Lock()
+	a := d.cache[key]
+	if a == nil || a.expired() {
+		a = &answer{done: make(chan struct{})}
+		if len(d.cache) >= cacheSize {
+			clear(d.cache)
+		}
+		d.cache[key] = a
+		go d.fill(key, a)
+	}
+	d.mu.Unlock()
+	select {
+	case <-a.done:
+		return a.texts, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// expired is called with the lock held; an answer that is still awaited is not.
+func (a *answer) expired() bool {
+	select {
+	case <-a.done:
+		return time.Now().After(a.expires)
+	default:
+		return false
+	}
+}
+
+// fill asks for many that wait. Its time is its own: one who gives up must not take
+// the answer from the others.
+func (d *DNS) fill(key string, a *answer) {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*queryLimit)
+	defer cancel()
+	texts, ttl, err := d.ask(ctx, key)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a.texts, a.err, a.expires = texts, err, time.Now().Add(min(ttl, maxTTL))
+	close(a.done)
+}
+
+func (d *DNS) ask(ctx context.Context, name string) (texts []string, ttl time.Duration, err error) {
+	err = errors.New("no name server")
+	for try := 0; try < 2; try++ {
+		for _, server := range d.servers {
+			var r *dns.Msg
+			if r, err = exchange(ctx, server, name); err == nil {
+				return readAnswer(r)
+			}
+			if ctx.Err() != nil {
+				return nil, 0, err
+			}
+		}
+	}
+	return nil, 0, err
+}
+
+func exchange(ctx context.Context, server, name string) (*dns.Msg, error) {
+	m := new(dns.Msg)
+	m.SetQuestion(name, dns.TypeTXT)
+	m.SetEdns0(1232, false)
+	for _, network := range []string{"udp", "tcp"} {
+		c := dns.Client{Net: network, Timeout: queryLimit}
+		r, _, err := c.ExchangeContext(ctx, m, server)
+		if err != nil {
+			return nil, err
+		}
+		if r.Truncated && network == "udp" {
+			continue
+		}
+		if r.Rcode != dns.RcodeSuccess && r.Rcode != dns.RcodeNameError {
+			return nil, fmt.Errorf("%s answers %s", server, dns.RcodeToString[r.Rcode])
+		}
+		return r, nil
+	}
+	return nil, errors.New("a truncated answer")
+}
+
+func readAnswer(r *dns.Msg) (texts []string, ttl time.Duration, err error) {
+	ttl = maxTTL
+	for _, rr := range r.Answer {
+		ttl = min(ttl, time.Duration(rr.Header().Ttl)*time.Second)
+		if t, ok := rr.(*dns.TXT); ok {
+			texts = append(texts, strings.Join(t.Txt, ""))
+		}
+	}
+	if len(texts) > 0 {
+		return texts, ttl, nil
+	}
+	ttl = time.Minute
+	for _, rr := range r.Ns {
+		if soa, ok := rr.(*dns.SOA); ok {
+			ttl = min(5*time.Minute, time.Duration(min(soa.Minttl, soa.Hdr.Ttl))*time.Second)
+		}
+	}
+	return nil, ttl, ErrNotFound
+}
