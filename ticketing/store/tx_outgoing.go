@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,13 +66,16 @@ func (t *tx) OutgoingList(states []ticketing.OutgoingState, after int64, limit i
 	if len(states) == 0 {
 		return list(t, scanOutgoing, selectOutgoing+" WHERE o.id > $1 ORDER BY o.id LIMIT $2", after, atMost(limit))
 	}
+	// One SELECT for each state, merged: the index gives the order within one state.
+	states = slices.Clone(states)
+	slices.Sort(states)
 	args := []any{after, atMost(limit)}
-	var in []string
-	for _, state := range states {
-		args = append(args, string(state))
-		in = append(in, fmt.Sprintf("$%d", len(args)))
+	var selects []string
+	for _, s := range slices.Compact(states) {
+		args = append(args, string(s))
+		selects = append(selects, fmt.Sprintf("%s WHERE o.state = $%d AND o.id > $1", selectOutgoing, len(args)))
 	}
-	return list(t, scanOutgoing, selectOutgoing+" WHERE o.state IN ("+strings.Join(in, ", ")+") AND o.id > $1 ORDER BY o.id LIMIT $2", args...)
+	return list(t, scanOutgoing, strings.Join(selects, " UNION ALL ")+" ORDER BY id LIMIT $2", args...)
 }
 
 func (t *tx) CountOutgoing(kind ticketing.Kind, recipient string, since time.Time) (n int64, err error) {
