@@ -98,7 +98,7 @@ func killRound(t *testing.T, dir string, from int64, after int) (acknowledged []
 func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	var all []int64
-	for round := range 6 {
+	for round := range 4 {
 		all = append(all, killRound(t, dir, int64(round)*1_000_000, 50+round*37)...)
 	}
 	d := open(t, dir)

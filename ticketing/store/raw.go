@@ -124,22 +124,26 @@ func (d *DB) stageFile(ctx context.Context, body io.Reader, buf []byte, n int, e
 		ended = err == io.EOF
 	}
 	s.Hash = ticketing.Hash(hash.Sum(nil))
-	// Each step before the next: a name never stands for half a file, and the commit
-	// that makes the message known comes after all of this.
 	if err = enc.Close(); err != nil {
 		return s, err
 	}
-	if err = f.Sync(); err != nil {
-		return s, err
+	return s, publish(f, d.rawPath(s.Hash))
+}
+
+// publish gives a finished file its name. Each step comes before the next: a name
+// never stands for half a file, and the commit that makes the message known comes
+// after all of this.
+func publish(f *os.File, path string) error {
+	if err := f.Sync(); err != nil {
+		return err
 	}
-	if err = f.Close(); err != nil {
-		return s, err
+	if err := f.Close(); err != nil {
+		return err
 	}
-	path := d.rawPath(s.Hash)
-	if err = os.Rename(f.Name(), path); err != nil {
-		return s, err
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
 	}
-	return s, syncDir(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
 }
 
 func (d *DB) rawPath(h ticketing.Hash) string {

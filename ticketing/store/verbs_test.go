@@ -107,10 +107,19 @@ func TestArrivals(t *testing.T) {
 		want.Pending, want.Recipients = true, append(want.Recipients, "c@x")
 		same(t, "pending again", must[ticketing.Arrival](t)(tx.Arrival(id)), want)
 
-		for _, body := range []string{"two", "three"} {
+		missing[ticketing.Arrival](t, "arrival")(tx.Arrival(999))
+		none(t, "arrival", tx.UpdateArrival(ticketing.Arrival{ID: 999}))
+		_, _, err = tx.Arrive(ticketing.Hash{9}, env, at(1))
+		none(t, "raw mail", err)
+	})
+}
+
+func TestPendingArrivals(t *testing.T) {
+	inTx(t, func(t *testing.T, d *DB, tx ticketing.Tx) {
+		for _, body := range []string{"one", "two", "three"} {
 			s := staged(t, d, body)
 			ok(t, tx.PutRaw(s))
-			_, _, err := tx.Arrive(s.Hash, env, at(4))
+			_, _, err := tx.Arrive(s.Hash, mail.Envelope{Recipients: []string{"a@x"}}, at(4))
 			ok(t, err)
 		}
 		all := must[[]ticketing.Arrival](t)(tx.PendingArrivals(0, 0))
@@ -122,10 +131,6 @@ func TestArrivals(t *testing.T) {
 		all[1].Pending = false
 		ok(t, tx.UpdateArrival(all[1]))
 		same(t, "without the second", must[[]ticketing.Arrival](t)(tx.PendingArrivals(0, 9)), []ticketing.Arrival{all[0], all[2]})
-		missing[ticketing.Arrival](t, "arrival")(tx.Arrival(999))
-		none(t, "arrival", tx.UpdateArrival(ticketing.Arrival{ID: 999}))
-		_, _, err = tx.Arrive(ticketing.Hash{9}, env, at(1))
-		none(t, "raw mail", err)
 	})
 }
 
@@ -159,61 +164,6 @@ func TestTickets(t *testing.T) {
 		same(t, "participants", must[[]ticketing.Participant](t)(tx.Participants(k.ID)), []ticketing.Participant{p, cc})
 		missing[ticketing.Participant](t, "participant")(tx.Participant(999))
 	})
-}
-
-func TestTicketList(t *testing.T) {
-	d := inTx(t, func(t *testing.T, _ *DB, tx ticketing.Tx) {
-		same(t, "an empty desk", len(must[[]ticketing.Ticket](t)(tx.Tickets(ticketing.TicketQuery{}))), 0)
-		statuses := []ticketing.Status{ticketing.StatusNew, ticketing.StatusOpen, ticketing.StatusClosed}
-		for i := range 60 {
-			k := ticketing.Ticket{Queue: []string{"A", "B"}[i%2], Number: int64(i), Status: statuses[i%3], Updated: at(i / 4)} // four share a moment
-			if i%10 == 0 {
-				k.Held = 1
-			}
-			ok(t, tx.AddTicket(&k))
-		}
-	})
-	for name, c := range map[string]struct {
-		q    ticketing.TicketQuery
-		want func(i int) bool
-	}{
-		"all":             {ticketing.TicketQuery{}, func(int) bool { return true }},
-		"queue":           {ticketing.TicketQuery{Queue: "B"}, func(i int) bool { return i%2 == 1 }},
-		"status":          {ticketing.TicketQuery{Statuses: []ticketing.Status{"open"}}, func(i int) bool { return i%3 == 1 }},
-		"statuses, twice": {ticketing.TicketQuery{Statuses: []ticketing.Status{"open", "new", "open"}}, func(i int) bool { return i%3 < 2 }},
-		"both":            {ticketing.TicketQuery{Queue: "A", Statuses: []ticketing.Status{"open", "new"}}, func(i int) bool { return i%2 == 0 && i%3 < 2 }},
-		"held":            {ticketing.TicketQuery{Held: true}, func(i int) bool { return i%10 == 0 }},
-		"held of status":  {ticketing.TicketQuery{Held: true, Queue: "A", Statuses: []ticketing.Status{"new"}}, func(i int) bool { return i%30 == 0 }},
-		"unknown":         {ticketing.TicketQuery{Statuses: []ticketing.Status{"nope"}}, func(int) bool { return false }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var want, got []int64
-			for i := 59; i >= 0; i-- {
-				if c.want(i) {
-					want = append(want, int64(i))
-				}
-			}
-			ok(t, d.Read(t.Context(), func(tx ticketing.Tx) error {
-				all, err := tx.Tickets(c.q)
-				if len(all) != len(want) {
-					t.Errorf("%d in one page, want %d", len(all), len(want))
-				}
-				c.q.Limit = 7
-				for page := all; err == nil && len(page) > 0; {
-					if page, err = tx.Tickets(c.q); len(page) == 0 {
-						break
-					}
-					for _, k := range page {
-						got = append(got, k.Number)
-					}
-					last := page[len(page)-1]
-					c.q.BeforeUpdated, c.q.BeforeID = last.Updated, last.ID
-				}
-				return err
-			}))
-			same(t, "in pages", got, want)
-		})
-	}
 }
 
 func TestMessages(t *testing.T) {
@@ -252,7 +202,20 @@ func TestMessages(t *testing.T) {
 		same(t, "updated", must[ticketing.Message](t)(tx.Message(m.ID)), u)
 		none(t, "message", tx.UpdateMessage(ticketing.Message{ID: 999, Ticket: tickets[0].ID}))
 		none(t, "raw mail", tx.AddMessage(&ticketing.Message{Ticket: tickets[0].ID, Raw: ticketing.Hash{9}}))
+	})
+}
 
+func TestMessageIDs(t *testing.T) {
+	inTx(t, func(t *testing.T, _ *DB, tx ticketing.Tx) {
+		var tickets [2]ticketing.Ticket
+		var note, other ticketing.Message
+		for i := range tickets {
+			tickets[i] = ticketing.Ticket{Queue: "A", Number: int64(i)}
+			ok(t, tx.AddTicket(&tickets[i]))
+		}
+		note.Ticket, other.Ticket = tickets[0].ID, tickets[1].ID
+		ok(t, tx.AddMessage(&note))
+		ok(t, tx.AddMessage(&other))
 		long := strings.Repeat("x", 100_000) + "@y"
 		for _, id := range []string{"a@y", long} {
 			ok(t, tx.AddMessageID(id, tickets[1].ID, other.ID))
@@ -345,7 +308,18 @@ func TestOutgoing(t *testing.T) {
 		same(t, "updated", must[ticketing.Outgoing](t)(tx.Outgoing(o.ID)), o)
 		missing[ticketing.Outgoing](t, "outgoing")(tx.Outgoing(999))
 		none(t, "outgoing", tx.UpdateOutgoing(ticketing.Outgoing{ID: 999}))
+	})
+}
 
+func TestOutgoingLists(t *testing.T) {
+	inTx(t, func(t *testing.T, _ *DB, tx ticketing.Tx) {
+		k := ticketing.Ticket{Queue: "A", Number: 1}
+		ok(t, tx.AddTicket(&k))
+		ack, reply := ticketing.Message{Ticket: k.ID, Kind: ticketing.KindAcknowledgement}, ticketing.Message{Ticket: k.ID, Kind: ticketing.KindReply}
+		ok(t, tx.AddMessage(&ack))
+		ok(t, tx.AddMessage(&reply))
+		o := ticketing.Outgoing{Message: ack.ID, Recipient: "joe@client.example", State: ticketing.OutFailed, Created: at(9)}
+		ok(t, tx.AddOutgoing(&o))
 		all := []ticketing.Outgoing{o}
 		for i, add := range []ticketing.Outgoing{
 			{State: ticketing.OutQueued, NextAttempt: at(3), Message: reply.ID, Recipient: "a@x", Created: at(1)},

@@ -1,0 +1,68 @@
+package store
+
+import (
+	"testing"
+
+	"postdesk/ticketing"
+)
+
+type listCase struct {
+	q    ticketing.TicketQuery
+	want func(i int) bool // whether ticket i is in the list
+}
+
+func listCases() map[string]listCase {
+	return map[string]listCase{
+		"all":             {ticketing.TicketQuery{}, func(int) bool { return true }},
+		"queue":           {ticketing.TicketQuery{Queue: "B"}, func(i int) bool { return i%2 == 1 }},
+		"status":          {ticketing.TicketQuery{Statuses: []ticketing.Status{"open"}}, func(i int) bool { return i%3 == 1 }},
+		"statuses, twice": {ticketing.TicketQuery{Statuses: []ticketing.Status{"open", "new", "open"}}, func(i int) bool { return i%3 < 2 }},
+		"both":            {ticketing.TicketQuery{Queue: "A", Statuses: []ticketing.Status{"open", "new"}}, func(i int) bool { return i%2 == 0 && i%3 < 2 }},
+		"held":            {ticketing.TicketQuery{Held: true}, func(i int) bool { return i%10 == 0 }},
+		"held of status":  {ticketing.TicketQuery{Held: true, Queue: "A", Statuses: []ticketing.Status{"new"}}, func(i int) bool { return i%30 == 0 }},
+		"unknown":         {ticketing.TicketQuery{Statuses: []ticketing.Status{"nope"}}, func(int) bool { return false }},
+	}
+}
+
+func TestTicketList(t *testing.T) {
+	d := inTx(t, func(t *testing.T, _ *DB, tx ticketing.Tx) {
+		same(t, "an empty desk", len(must[[]ticketing.Ticket](t)(tx.Tickets(ticketing.TicketQuery{}))), 0)
+		statuses := []ticketing.Status{ticketing.StatusNew, ticketing.StatusOpen, ticketing.StatusClosed}
+		for i := range 60 {
+			k := ticketing.Ticket{Queue: []string{"A", "B"}[i%2], Number: int64(i), Status: statuses[i%3], Updated: at(i / 4)} // four share a moment
+			if i%10 == 0 {
+				k.Held = 1
+			}
+			ok(t, tx.AddTicket(&k))
+		}
+	})
+	for name, c := range listCases() {
+		t.Run(name, func(t *testing.T) {
+			var want, got []int64
+			for i := 59; i >= 0; i-- {
+				if c.want(i) {
+					want = append(want, int64(i))
+				}
+			}
+			ok(t, d.Read(t.Context(), func(tx ticketing.Tx) error {
+				all, err := tx.Tickets(c.q)
+				if len(all) != len(want) {
+					t.Errorf("%d in one page, want %d", len(all), len(want))
+				}
+				c.q.Limit = 7
+				for page := all; err == nil && len(page) > 0; {
+					if page, err = tx.Tickets(c.q); len(page) == 0 {
+						break
+					}
+					for _, k := range page {
+						got = append(got, k.Number)
+					}
+					last := page[len(page)-1]
+					c.q.BeforeUpdated, c.q.BeforeID = last.Updated, last.ID
+				}
+				return err
+			}))
+			same(t, "in pages", got, want)
+		})
+	}
+}
