@@ -29,7 +29,7 @@ type Events struct {
 }
 
 type ticketEventsInput struct {
-	ticketName
+	TicketName
 	After int64 `query:"after" minimum:"0"`
 	Limit int   `query:"limit" default:"100" minimum:"1" maximum:"1000"`
 }
@@ -174,7 +174,7 @@ func (s *Server) outgoingRoutes(api huma.API) {
 		return out, nil
 	})
 	act := func(path, id, summary string, do func(context.Context, int64) error) {
-		huma.Register(api, op("POST", "/{id}/"+path, id, summary), func(ctx context.Context, in *messageID) (*struct{}, error) {
+		huma.Register(api, op("POST", "/{id}/"+path, id, summary), func(ctx context.Context, in *MessagePath) (*struct{}, error) {
 			if err := do(ctx, in.ID); err != nil {
 				return nil, s.failure(ctx, err)
 			}

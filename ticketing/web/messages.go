@@ -11,12 +11,13 @@ import (
 	"postdesk/ticketing"
 )
 
-type messageID struct {
+// MessagePath is the message, token or mail in a path.
+type MessagePath struct {
 	ID int64 `path:"id" minimum:"1"`
 }
 
 type attachmentID struct {
-	messageID
+	MessagePath
 	Index int `path:"index" minimum:"0" doc:"place in the message's list of attachments, from 0"`
 }
 
@@ -46,12 +47,12 @@ func (s *Server) messageRoutes(api huma.API) {
 	huma.Register(api, op("GET", "/raw", "getRaw", "The bytes of a mail as they came, or as they go out"), s.getRaw)
 	huma.Register(api, op("GET", "/attachments/{index}", "getAttachment", "The content of an attachment"), s.getAttachment)
 	huma.Register(api, op("POST", "/accept", "acceptMessage", "Take a held message into its ticket"),
-		func(ctx context.Context, in *messageID) (*body[Message], error) { return s.judge(ctx, in, true) })
+		func(ctx context.Context, in *MessagePath) (*body[Message], error) { return s.judge(ctx, in, true) })
 	huma.Register(api, op("POST", "/dismiss", "dismissMessage", "Turn a held message down"),
-		func(ctx context.Context, in *messageID) (*body[Message], error) { return s.judge(ctx, in, false) })
+		func(ctx context.Context, in *MessagePath) (*body[Message], error) { return s.judge(ctx, in, false) })
 }
 
-func (s *Server) getMessage(ctx context.Context, in *messageID) (*body[Message], error) {
+func (s *Server) getMessage(ctx context.Context, in *MessagePath) (*body[Message], error) {
 	m, t, err := s.desk.Message(ctx, in.ID)
 	if err != nil {
 		return nil, s.failure(ctx, err)
@@ -67,7 +68,7 @@ func (s *Server) getMessage(ctx context.Context, in *messageID) (*body[Message],
 	return &body[Message]{v}, nil
 }
 
-func (s *Server) getRaw(ctx context.Context, in *messageID) (*file, error) {
+func (s *Server) getRaw(ctx context.Context, in *MessagePath) (*file, error) {
 	m, t, err := s.desk.Message(ctx, in.ID)
 	if err != nil {
 		return nil, s.failure(ctx, err)
@@ -111,7 +112,7 @@ func (s *Server) getAttachment(ctx context.Context, in *attachmentID) (*file, er
 	return download(a.Name, "application/octet-stream", a.Content), nil
 }
 
-func (s *Server) judge(ctx context.Context, in *messageID, accept bool) (*body[Message], error) {
+func (s *Server) judge(ctx context.Context, in *MessagePath, accept bool) (*body[Message], error) {
 	if _, err := s.desk.Judge(ctx, actor(ctx), in.ID, accept); err != nil {
 		return nil, s.failure(ctx, err)
 	}
@@ -162,7 +163,7 @@ func (s *Server) tokenRoutes(api huma.API) {
 		}
 		return &body[Token]{view(t, secret)}, nil
 	})
-	huma.Register(api, op("DELETE", "/{id}", "removeToken", "End an API token"), func(ctx context.Context, in *messageID) (*struct{}, error) {
+	huma.Register(api, op("DELETE", "/{id}", "removeToken", "End an API token"), func(ctx context.Context, in *MessagePath) (*struct{}, error) {
 		if err := s.desk.RemoveToken(ctx, in.ID); err != nil {
 			return nil, s.failure(ctx, err)
 		}

@@ -22,7 +22,8 @@ type List[T any] struct {
 
 type body[T any] struct{ Body T }
 
-type ticketName struct {
+// TicketName is the ticket in a path. It is exported since huma fills exported fields alone.
+type TicketName struct {
 	Name string `path:"name" example:"SUPPORT-7102" maxLength:"60"`
 }
 
@@ -35,7 +36,7 @@ type ticketQuery struct {
 }
 
 type replyInput struct {
-	ticketName
+	TicketName
 	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"asking again with the same key does nothing twice"`
 	Body struct {
 		Text   string `json:"text" minLength:"1" maxLength:"1000000" doc:"Markdown"`
@@ -45,7 +46,7 @@ type replyInput struct {
 }
 
 type statusInput struct {
-	ticketName
+	TicketName
 	Body struct {
 		Status string `json:"status" enum:"new,open,waiting,resolved,closed,rejected,spam"`
 	}
@@ -116,7 +117,7 @@ func readCursor(c string) (updated time.Time, id int64, err error) {
 	return time.UnixMicro(micro), id, err
 }
 
-func (s *Server) getTicket(ctx context.Context, in *ticketName) (*body[TicketDetail], error) {
+func (s *Server) getTicket(ctx context.Context, in *TicketName) (*body[TicketDetail], error) {
 	c, err := s.desk.Ticket(ctx, in.Name)
 	if err != nil {
 		return nil, s.failure(ctx, err)
@@ -136,7 +137,7 @@ func (s *Server) setStatus(ctx context.Context, in *statusInput) (*body[Ticket],
 	return &body[Ticket]{viewTicket(t)}, nil
 }
 
-func (s *Server) listMessages(ctx context.Context, in *ticketName) (*body[List[Message]], error) {
+func (s *Server) listMessages(ctx context.Context, in *TicketName) (*body[List[Message]], error) {
 	c, err := s.desk.Ticket(ctx, in.Name)
 	if err != nil {
 		return nil, s.failure(ctx, err)
