@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+)
+
+// client speaks HTTP to the running agent over its control socket.
+type client struct {
+	http   *http.Client
+	socket string
+	actor  string
+}
+
+// dial prepares a client; the connection is made by the first request.
+func (a *app) dial(actor string) (*client, error) {
+	socket := a.socket
+	if socket == "" {
+		var err error
+		if socket, err = a.controlSocket(); err != nil {
+			return nil, err
+		}
+	}
+	if actor == "" {
+		actor = person()
+	}
+	dialer := &net.Dialer{}
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return dialer.DialContext(ctx, "unix", socket)
+	}}
+	return &client{&http.Client{Transport: transport}, socket, actor}, nil
+}
+
+// controlSocket is the configured one. Without any configuration it is the default, so
+// that the commands work wherever the agent runs with defaults.
+func (a *app) controlSocket() (string, error) {
+	cfg, err := a.config()
+	if err == nil {
+		return cfg.Control.Socket, nil
+	}
+	var missing missingFile
+	if a.configFile == "" && errors.As(err, &missing) {
+		return defaults().Control.Socket, nil
+	}
+	return "", err
+}
+
+// do sends a request and reads the JSON of the answer into out, unless out is nil.
+func (c *client) do(ctx context.Context, method, path string, header http.Header, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		data, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(data)
+	}
+	// The host is a name only: the transport knows one place to go.
+	req, err := http.NewRequestWithContext(ctx, method, "http://postdesk"+path, body)
+	if err != nil {
+		return err
+	}
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	req.Header.Set("Postdesk-Actor", c.actor)
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return c.unreachable(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= 300 {
+		return refused(res)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
+		return c.unreachable(err)
+	}
+	return nil
+}
+
+func (c *client) get(ctx context.Context, path string, query url.Values, out any) error {
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	return c.do(ctx, http.MethodGet, path, nil, nil, out)
+}
+
+func (c *client) unreachable(err error) error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, fs.ErrPermission):
+		return fault{exitNoPerm, fmt.Sprintf("you may not open %s: only root and the user of the agent may", c.socket)}
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fault{exitTemp, fmt.Sprintf("the agent does not run: nobody answers at %s; start it with: postdesk serve", c.socket)}
+	}
+	return fault{exitTemp, fmt.Sprintf("the agent broke off at %s: %s", c.socket, err)}
+}
+
+// refused makes an error of an answer that is no success (RFC 9457).
+func refused(res *http.Response) error {
+	var problem struct {
+		Title, Detail string
+		Errors        []struct{ Message, Location string }
+	}
+	data, _ := io.ReadAll(io.LimitReader(res.Body, 1<<16))
+	if json.Unmarshal(data, &problem) != nil || problem.Title == "" && problem.Detail == "" {
+		problem.Detail = strings.TrimSpace(res.Status + " " + string(data))
+	}
+	text := problem.Detail
+	if text == "" {
+		text = problem.Title
+	}
+	for _, e := range problem.Errors {
+		text += fmt.Sprintf("; %s: %s", e.Location, e.Message)
+	}
+	codes := map[int]int{http.StatusNotFound: exitNoInput, http.StatusConflict: exitData, http.StatusUnprocessableEntity: exitData,
+		http.StatusBadRequest: exitData, http.StatusForbidden: exitNoPerm, http.StatusUnauthorized: exitNoPerm,
+		http.StatusServiceUnavailable: exitTemp}
+	code, known := codes[res.StatusCode]
+	if !known {
+		code = exitSoftware
+	}
+	return fault{code, printable(text)}
+}

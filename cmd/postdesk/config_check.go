@@ -1,0 +1,241 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"postdesk/ticketing"
+)
+
+// settingError is about one setting, so that its place can be shown.
+type settingError struct {
+	setting string
+	text    string
+}
+
+func (e settingError) Error() string { return e.setting + ": " + e.text }
+
+func wrong(setting, format string, args ...any) error {
+	return settingError{setting, fmt.Sprintf(format, args...)}
+}
+
+// hostname is the shape of a domain in mail (RFC 5321 section 4.1.2), in ASCII.
+var hostname = regexp.MustCompile(`^(?i)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$`)
+
+// check finds what can be known to be wrong without looking at the machine.
+func (c *config) check() error {
+	if c.Domain == "" {
+		return wrong("domain", "missing: the domain of your ticket addresses")
+	}
+	if !hostname.MatchString(c.Domain) {
+		return wrong("domain", "%q is no domain name", c.Domain)
+	}
+	if !filepath.IsAbs(c.Data) {
+		return wrong("data", "%q: want a path from the root", c.Data)
+	}
+	if !filepath.IsAbs(c.Control.Socket) {
+		return wrong("control.socket", "%q: want a path from the root", c.Control.Socket)
+	}
+	for _, check := range []func() error{c.checkLMTP, c.checkSubmission, c.checkDNS, c.checkHTTP, c.checkLog, c.checkQueues} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *config) checkLMTP() error {
+	switch scheme, rest, _ := strings.Cut(c.LMTP.Listen, ":"); {
+	case scheme == "unix" && filepath.IsAbs(rest), scheme == "systemd":
+	case (scheme == "tcp" || scheme == "inet") && isLoopback(rest):
+		// LMTP has no passwords: whoever reaches it can put mail into the desk.
+	default:
+		return wrong("lmtp.listen", "%q: want unix:/PATH, tcp:127.0.0.1:PORT, or systemd", c.LMTP.Listen)
+	}
+	if mode, err := strconv.ParseUint(c.LMTP.Mode, 8, 32); err != nil || mode > 0o777 {
+		return wrong("lmtp.mode", "%q is no octal file mode; 0660 is usual", c.LMTP.Mode)
+	}
+	if c.LMTP.MaxMessageBytes < 0 {
+		return wrong("lmtp.max_message_bytes", "cannot be negative; 0 leaves the limit to Postfix")
+	}
+	return nil
+}
+
+func (c *config) checkSubmission() error {
+	s := c.Submission
+	if s.Server == "" {
+		return wrong("submission.server", "missing: HOST:PORT where Postfix takes your answers, as localhost:587")
+	}
+	if !isHostPort(s.Server) && !strings.HasPrefix(s.Server, "unix:/") {
+		return wrong("submission.server", "%q: want HOST:PORT, or unix:/PATH of an smtpd that needs no login", s.Server)
+	}
+	if (s.Username == "") != (s.PasswordFile == "") {
+		return wrong("submission.username", "username and password_file go together")
+	}
+	for setting, path := range map[string]string{"submission.password_file": s.PasswordFile, "submission.ca_file": s.CAFile} {
+		if path != "" && !filepath.IsAbs(path) {
+			return wrong(setting, "%q: want a path from the root", path)
+		}
+	}
+	if s.Workers < 1 || s.Workers > 100 {
+		return wrong("submission.workers", "%d: want 1 to 100", s.Workers)
+	}
+	return nil
+}
+
+func (c *config) checkDNS() error {
+	if c.DNS.Nameserver != "" && !isHostPort(c.DNS.Nameserver) {
+		return wrong("dns.nameserver", "%q: want HOST:PORT, as 127.0.0.1:53", c.DNS.Nameserver)
+	}
+	return nil
+}
+
+func (c *config) checkHTTP() error {
+	if c.HTTP.Listen == "" || isLoopback(c.HTTP.Listen) {
+		return nil
+	}
+	if !isHostPort(c.HTTP.Listen) {
+		return wrong("http.listen", "%q: want ADDRESS:PORT", c.HTTP.Listen)
+	}
+	if !c.HTTP.AllowRemote {
+		return wrong("http.listen", "%q can be reached from other machines, without TLS; put a proxy before 127.0.0.1, or say allow_remote = true", c.HTTP.Listen)
+	}
+	return nil
+}
+
+func (c *config) checkLog() error {
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		return wrong("log.format", "%q is neither text nor json", c.Log.Format)
+	}
+	if _, err := c.logLevel(); err != nil {
+		return wrong("log.level", "%q is none of debug, info, warn, error", c.Log.Level)
+	}
+	return nil
+}
+
+func (c *config) logLevel() (level slog.Level, err error) {
+	return level, level.UnmarshalText([]byte(c.Log.Level))
+}
+
+func (c *config) checkQueues() error {
+	if len(c.Queues) == 0 {
+		return wrong("queue", "missing: at least one [[queue]] with key and address")
+	}
+	for i, q := range c.Queues {
+		setting := fmt.Sprintf("queue[%d].", i)
+		if !hostname.MatchString(q.Domain) {
+			return wrong(setting+"domain", "%q is no domain name", q.Domain)
+		}
+		if q.FirstNumber < 1 {
+			return wrong(setting+"first_number", "%d: want 1 or more", q.FirstNumber)
+		}
+		// All before this one were fine together, so what is wrong now is of this one.
+		if _, err := ticketing.NewDirectory(c.queues()[:i+1]); err != nil {
+			return wrong(setting+queueFault(q, err), "%s", err)
+		}
+	}
+	for _, domain := range sortedKeys(c.Roles) {
+		if !slices.ContainsFunc(c.Queues, func(q queueConfig) bool { return q.Key == c.Roles[domain] }) {
+			return wrong("roles."+domain, "there is no queue %q", c.Roles[domain])
+		}
+	}
+	return nil
+}
+
+// queueFault says which setting of a queue an error is about: the one whose value it names.
+func queueFault(q queueConfig, err error) string {
+	names := func(values []string) bool {
+		return slices.ContainsFunc(values, func(v string) bool { return strings.Contains(err.Error(), strconv.Quote(v)) })
+	}
+	switch {
+	case names(q.Address):
+		return "address"
+	case names(q.OldKeys):
+		return "old_keys"
+	}
+	return "key"
+}
+
+func isHostPort(address string) bool {
+	host, port, err := net.SplitHostPort(address)
+	n, numErr := strconv.ParseUint(port, 10, 16)
+	return err == nil && numErr == nil && n > 0 && host != ""
+}
+
+// isLoopback says that an address and port can be reached from this machine alone.
+// Port 0 lets the system choose one.
+func isLoopback(address string) bool {
+	host, port, err := net.SplitHostPort(address)
+	if _, numErr := strconv.ParseUint(port, 10, 16); err != nil || numErr != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// locate tells where a wrong setting was made: the variable, or the line of the file.
+func locate(err error, path string, text []byte, from map[string]string) error {
+	var e settingError
+	if !errors.As(err, &e) {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if variable, ok := from[e.setting]; ok {
+		return fmt.Errorf("%s: %s", variable, e.text)
+	}
+	if row := lineOf(text, e.setting); row > 0 {
+		return atLine(path, text, row, e.Error())
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// atLine shows the offending line below the message.
+func atLine(path string, text []byte, row int, message string) error {
+	lines := strings.Split(string(text), "\n")
+	if row < 1 || row > len(lines) {
+		return fmt.Errorf("%s: %s", path, message)
+	}
+	return fmt.Errorf("%s:%d: %s\n%5d | %s", path, row, message, row, strings.TrimRight(lines[row-1], "\r"))
+}
+
+// lineOf finds the line of a setting in a file that is valid TOML; when the setting
+// itself is not there (it may be what is missing), the line of its section; 0 for none.
+func lineOf(text []byte, setting string) int {
+	section, queues, best := "", 0, 0
+	for i, line := range strings.Split(string(text), "\n") {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "[["):
+			section = fmt.Sprintf("queue[%d].", queues)
+			queues++
+		case strings.HasPrefix(line, "["):
+			name, _, _ := strings.Cut(line[1:], "]")
+			section = strings.TrimSpace(name) + "."
+		default:
+			key, _, found := strings.Cut(line, "=")
+			key = strings.Trim(strings.TrimSpace(key), `"'`)
+			if found && section+key == setting {
+				return i + 1
+			}
+			continue
+		}
+		if strings.HasPrefix(setting, section) {
+			best = i + 1
+		}
+	}
+	return best
+}
+
+func contains(list []string, domain string) bool {
+	return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, domain) })
+}
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"postdesk/ticketing/web"
+)
+
+type eventsCmd struct {
+	After  int64 `help:"Only events after this number."`
+	Follow bool  `short:"f" help:"Go on when the feed is at its end, and print what comes."`
+}
+
+// Run prints the feed. A reader that was cut off goes on with --after the last seq it has.
+func (cmd *eventsCmd) Run(a *app) error {
+	c, err := a.dial("")
+	if err != nil {
+		return err
+	}
+	query := url.Values{"limit": {"1000"}}
+	if cmd.Follow {
+		query.Set("wait", "30")
+	}
+	for after := cmd.After; ; {
+		query.Set("after", strconv.FormatInt(after, 10))
+		var page web.Events
+		if err := c.get(a.ctx, "/api/v1/events", query, &page); err != nil {
+			return err
+		}
+		if err := printLines(a.stdout, page.Items); err != nil {
+			return err
+		}
+		if len(page.Items) == 0 && !cmd.Follow {
+			return nil
+		}
+		after = page.Next
+	}
+}
+
+type queueCmd struct {
+	List   queueListCmd   `cmd:"" help:"List outgoing mail."`
+	Retry  queueRetryCmd  `cmd:"" help:"Submit queued or failed mail now."`
+	Cancel queueCancelCmd `cmd:"" help:"Take queued mail back, unless it is on its way."`
+}
+
+type queueListCmd struct {
+	State []string `placeholder:"STATE" default:"queued,delayed,failed" help:"Of these states (${default}); all is all."`
+	JSON  bool     `name:"json" help:"One JSON object a line."`
+}
+
+func (cmd *queueListCmd) Run(a *app) error {
+	c, err := a.dial("")
+	if err != nil {
+		return err
+	}
+	query := url.Values{}
+	if states := strings.Join(cmd.State, ","); states != "all" {
+		query.Set("state", states)
+	}
+	out, err := pages[web.Outgoing](a, c, "/api/v1/outgoing", query, "after", 0)
+	if err != nil {
+		return err
+	}
+	if cmd.JSON {
+		return printLines(a.stdout, out)
+	}
+	t := newTable(a.stdout, "ID", "STATE", "RECIPIENT", "TRIES", "QUEUE-ID", "LAST")
+	for _, o := range out {
+		t.row(strconv.FormatInt(o.ID, 10), o.State, o.Recipient, strconv.Itoa(o.Attempts), o.QueueID, o.LastReply)
+	}
+	return t.flush()
+}
+
+type outgoingCmd struct {
+	ID int64 `arg:"" help:"As queue list gives it."`
+}
+
+type queueRetryCmd struct{ outgoingCmd }
+
+func (cmd *queueRetryCmd) Run(a *app) error { return cmd.post(a, "retry") }
+
+type queueCancelCmd struct{ outgoingCmd }
+
+func (cmd *queueCancelCmd) Run(a *app) error { return cmd.post(a, "cancel") }
+
+func (cmd *outgoingCmd) post(a *app, what string) error {
+	c, err := a.dial("")
+	if err != nil {
+		return err
+	}
+	return c.do(a.ctx, http.MethodPost, "/api/v1/outgoing/"+strconv.FormatInt(cmd.ID, 10)+"/"+what, nil, nil, nil)
+}
+
+type tokenCmd struct {
+	Create tokenCreateCmd `cmd:"" help:"Make a token; its secret is printed, once."`
+	List   tokenListCmd   `cmd:"" help:"List tokens."`
+	Remove tokenRemoveCmd `cmd:"" help:"End a token."`
+}
+
+type tokenCreateCmd struct {
+	Name    string `required:"" help:"Whose token it is; its replies bear this name."`
+	Scope   string `required:"" enum:"read,write" help:"read or write."`
+	Program bool   `help:"A program has it: its replies are automatic mail (RFC 3834)."`
+}
+
+func (cmd *tokenCreateCmd) Run(a *app) error {
+	c, err := a.dial("")
+	if err != nil {
+		return err
+	}
+	var t web.Token
+	in := map[string]any{"name": cmd.Name, "scope": cmd.Scope, "program": cmd.Program}
+	if err := c.do(a.ctx, http.MethodPost, "/api/v1/tokens", nil, in, &t); err != nil {
+		return err
+	}
+	p := &printer{w: a.stdout}
+	p.line("%s", t.Secret) // alone, so that a script can take it
+	return p.err
+}
+
+type tokenListCmd struct {
+	JSON bool `name:"json" help:"One JSON object a line."`
+}
+
+func (cmd *tokenListCmd) Run(a *app) error {
+	c, err := a.dial("")
+	if err != nil {
+		return err
+	}
+	var list web.List[web.Token]
+	if err := c.get(a.ctx, "/api/v1/tokens", nil, &list); err != nil {
+		return err
+	}
+	if cmd.JSON {
+		return printLines(a.stdout, list.Items)
+	}
+	t := newTable(a.stdout, "ID", "NAME", "SCOPE", "KIND", "CREATED")
+	for _, k := range list.Items {
+		kind := "staff"
+		if k.Program {
+			kind = "program"
+		}
+		t.row(strconv.FormatInt(k.ID, 10), k.Name, k.Scope, kind, shortTime(k.Created))
+	}
+	return t.flush()
+}
+
+type tokenRemoveCmd struct {
+	ID int64 `arg:"" help:"As token list gives it."`
+}
+
+func (cmd *tokenRemoveCmd) Run(a *app) error {
+	c, err := a.dial("")
+	if err != nil {
+		return err
+	}
+	return c.do(a.ctx, http.MethodDelete, "/api/v1/tokens/"+strconv.FormatInt(cmd.ID, 10), nil, nil, nil)
+}

@@ -1,0 +1,132 @@
+// Command postdesk is the mail interface to a problem desk behind Postfix: the agent
+// (postdesk serve), and the commands that speak to it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// commands is the whole command line; kong makes usage and help of it.
+type commands struct {
+	Config string `env:"POSTDESK_CONFIG" placeholder:"FILE" help:"Configuration file (${defaultFile})."`
+	Socket string `placeholder:"PATH" help:"Control socket of the agent, in place of the configured one."`
+
+	Serve   serveCmd   `cmd:"" help:"Run the agent."`
+	Check   checkCmd   `cmd:"" help:"Say what is wrong with this installation, and how to mend it."`
+	Ticket  ticketCmd  `cmd:"" help:"List and show tickets."`
+	Reply   replyCmd   `cmd:"" help:"Answer the requester of a ticket by mail."`
+	Note    noteCmd    `cmd:"" help:"Add a note that staff alone see."`
+	Status  statusCmd  `cmd:"" help:"Move a ticket to another status."`
+	Accept  acceptCmd  `cmd:"" help:"Take a held message into its ticket."`
+	Dismiss dismissCmd `cmd:"" help:"Turn a held message down."`
+	Events  eventsCmd  `cmd:"" help:"Print the event feed, one JSON object a line."`
+	Queue   queueCmd   `cmd:"" help:"Outgoing mail: list, retry, cancel."`
+	Token   tokenCmd   `cmd:"" help:"API tokens: create, list, remove."`
+	Inspect inspectCmd `cmd:"" help:"Say what postdesk understands of mail in files; needs no agent."`
+	Postfix postfixCmd `cmd:"" help:"Print Postfix's side of the configuration, or check it."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+const description = `The mail interface to a problem desk, behind Postfix.
+
+Exit codes are those of sysexits.h:
+
+  0  done
+  1  something failed; the message says what
+ 64  wrong usage
+ 65  the agent refuses the request: invalid, or the ticket has moved on
+ 66  no such ticket or message
+ 70  a fault in postdesk
+ 75  the agent does not run or cannot answer now: try again later
+ 77  you may not do that
+ 78  wrong configuration`
+
+// app is what every command needs of its surroundings.
+type app struct {
+	ctx            context.Context
+	configFile     string
+	socket         string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	environ        []string
+}
+
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var cli commands
+	parser, err := kong.New(&cli, kong.Name("postdesk"), kong.Description(description), kong.Writers(stdout, stderr),
+		kong.Vars{"defaultFile": defaultFile}, kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, NoAppDescFormat: true}))
+	if err != nil {
+		return fail(stderr, err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return fail(stderr, fault{exitUsage, fmt.Sprintf("%s; see: postdesk --help", err)})
+	}
+	a := &app{context.Background(), cli.Config, cli.Socket, stdin, stdout, stderr, os.Environ()}
+	return fail(stderr, parsed.Run(a))
+}
+
+// The exit codes of sysexits.h that are used.
+const (
+	exitFailure  = 1
+	exitUsage    = 64
+	exitData     = 65
+	exitNoInput  = 66
+	exitSoftware = 70
+	exitTemp     = 75
+	exitNoPerm   = 77
+	exitConfig   = 78
+)
+
+// fault is an error that knows its exit code. Its text is what the operator reads.
+type fault struct {
+	code int
+	text string
+}
+
+func (f fault) Error() string { return f.text }
+
+// fail prints an error and gives its exit code; nil is 0.
+func fail(stderr io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	var f fault
+	var wrongConfig configError
+	code := exitFailure
+	switch {
+	case errors.As(err, &f):
+		code = f.code
+	case errors.As(err, &wrongConfig):
+		code = exitConfig
+	}
+	if err.Error() != "" { // some commands have said all themselves
+		fmt.Fprintf(stderr, "postdesk: %s\n", err)
+	}
+	return code
+}
+
+func (a *app) config() (*config, error) { return loadConfig(a.configFile, a.environ) }
+
+// person is who uses the command line, also behind sudo.
+func person() string {
+	if name := os.Getenv("SUDO_USER"); name != "" {
+		return name
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "admin"
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"postdesk/ticketing/web"
+)
+
+type ticketCmd struct {
+	List ticketListCmd `cmd:"" help:"List tickets, newest update first."`
+	Show ticketShowCmd `cmd:"" help:"Show a ticket with all its messages."`
+}
+
+type ticketListCmd struct {
+	Queue  string   `placeholder:"KEY" help:"Only of this queue."`
+	Status []string `placeholder:"STATUS" help:"Only with these statuses."`
+	Held   bool     `help:"Only with messages that wait to be accepted or dismissed."`
+	Limit  int      `default:"50" help:"At most so many; 0 is all."`
+	JSON   bool     `name:"json" help:"One JSON object a line."`
+}
+
+func (cmd *ticketListCmd) Run(a *app) error {
+	c, err := a.dial("")
+	if err != nil {
+		return err
+	}
+	query := url.Values{}
+	set := func(name, value string) {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	set("queue", cmd.Queue)
+	set("status", strings.Join(cmd.Status, ","))
+	if cmd.Held {
+		set("held", "true")
+	}
+	tickets, err := pages[web.Ticket](a, c, "/api/v1/tickets", query, "cursor", cmd.Limit)
+	if err != nil {
+		return err
+	}
+	if cmd.JSON {
+		return printLines(a.stdout, tickets)
+	}
+	t := newTable(a.stdout, "TICKET", "STATUS", "UPDATED", "REQUESTER", "MARKS", "SUBJECT")
+	for _, k := range tickets {
+		t.row(k.Name, k.Status, shortTime(k.Updated), k.Requester, ticketMarks(k), k.Subject)
+	}
+	return t.flush()
+}
+
+func ticketMarks(t web.Ticket) string {
+	var marks []string
+	if t.Held > 0 {
+		marks = append(marks, fmt.Sprintf("held:%d", t.Held))
+	}
+	if t.Unverified {
+		marks = append(marks, "unverified")
+	}
+	if t.Suspicious {
+		marks = append(marks, "suspicious")
+	}
+	return strings.Join(marks, ",")
+}
+
+type ticketShowCmd struct {
+	Name string `arg:"" help:"As SUPPORT-7102."`
+	JSON bool   `name:"json" help:"One JSON object: the ticket with its messages."`
+}
+
+func (cmd *ticketShowCmd) Run(a *app) error {
+	c, err := a.dial("")
+	if err != nil {
+		return err
+	}
+	path := "/api/v1/tickets/" + url.PathEscape(cmd.Name)
+	var out struct {
+		web.TicketDetail
+		Messages []web.Message `json:"messages"`
+	}
+	if err := c.get(a.ctx, path, nil, &out.TicketDetail); err != nil {
+		return err
+	}
+	var messages web.List[web.Message]
+	if err := c.get(a.ctx, path+"/messages", nil, &messages); err != nil {
+		return err
+	}
+	out.Messages = messages.Items
+	if cmd.JSON {
+		return printJSON(a.stdout, out)
+	}
+	p := &printer{w: a.stdout}
+	p.line("%s  %s  %s", out.Name, out.Status, out.Subject)
+	p.line("requester: %s %s  marks: %s  newest event: %d", out.RequesterName, out.Requester, ticketMarks(out.Ticket), out.Seq)
+	for _, m := range out.Messages {
+		p.message(m)
+	}
+	return p.err
+}
+
+// message prints one message: its head in a line or two, then its new text.
+func (p *printer) message(m web.Message) {
+	who := m.Actor
+	if m.From.Address != "" {
+		who = m.From.Address
+	}
+	p.line("")
+	p.line("-- %d  %s  %s  %s  %s", m.ID, m.Kind, m.Visibility, shortTime(m.Received), who)
+	if m.Reason != "" {
+		p.line("   %s", m.Reason)
+	}
+	for _, o := range m.Outgoing {
+		p.line("   to %s: %s %s", o.Recipient, o.State, o.LastReply)
+	}
+	for _, att := range m.Attachments {
+		p.line("   attachment: %s (%s, %d octets)", att.Name, att.Type, att.Size)
+	}
+	p.line("")
+	p.text(m.NewText)
+}
+
+type replyCmd struct {
+	Name   string `arg:"" help:"As SUPPORT-7102."`
+	Text   string `help:"Markdown; read from standard input when it is not given."`
+	Status string `placeholder:"STATUS" help:"Of the ticket after it; waiting when nothing is said."`
+	As     string `placeholder:"NAME" help:"Who answers; you, when nothing is said."`
+	Key    string `placeholder:"KEY" help:"Asking again with the same key does nothing twice."`
+	Seen   int64  `placeholder:"N" help:"Newest event you have seen; refused when the ticket has moved on since."`
+	JSON   bool   `name:"json" help:"Print the message as JSON."`
+}
+
+func (cmd *replyCmd) Run(a *app) error { return cmd.send(a, "replies") }
+
+type noteCmd struct{ replyCmd }
+
+func (cmd *noteCmd) Run(a *app) error { return cmd.send(a, "notes") }
+
+func (cmd *replyCmd) send(a *app, where string) error {
+	text := cmd.Text
+	if text == "" {
+		data, err := io.ReadAll(a.stdin)
+		if err != nil {
+			return fmt.Errorf("standard input: %w", err)
+		}
+		text = string(data)
+	}
+	if strings.TrimSpace(text) == "" {
+		return fault{exitUsage, "the text is empty; give --text or standard input"}
+	}
+	c, err := a.dial(cmd.As)
+	if err != nil {
+		return err
+	}
+	header := http.Header{}
+	if cmd.Key != "" {
+		header.Set("Idempotency-Key", cmd.Key)
+	}
+	in := map[string]any{"text": text}
+	if cmd.Status != "" {
+		in["status"] = cmd.Status
+	}
+	if cmd.Seen != 0 {
+		in["seen"] = cmd.Seen
+	}
+	var m web.Message
+	if err := c.do(a.ctx, http.MethodPost, "/api/v1/tickets/"+url.PathEscape(cmd.Name)+"/"+where, header, in, &m); err != nil {
+		return err
+	}
+	if cmd.JSON {
+		return printJSON(a.stdout, m)
+	}
+	p := &printer{w: a.stdout}
+	p.line("%s: %s %d added", m.Ticket, m.Kind, m.ID)
+	return p.err
+}
+
+type statusCmd struct {
+	Name   string `arg:"" help:"As SUPPORT-7102."`
+	Status string `arg:"" help:"new, open, waiting, resolved, closed, rejected or spam."`
+	As     string `placeholder:"NAME" help:"Who does it; you, when nothing is said."`
+}
+
+func (cmd *statusCmd) Run(a *app) error {
+	c, err := a.dial(cmd.As)
+	if err != nil {
+		return err
+	}
+	var t web.Ticket
+	if err := c.do(a.ctx, http.MethodPatch, "/api/v1/tickets/"+url.PathEscape(cmd.Name), nil, map[string]string{"status": cmd.Status}, &t); err != nil {
+		return err
+	}
+	p := &printer{w: a.stdout}
+	p.line("%s: %s", t.Name, t.Status)
+	return p.err
+}
+
+type judgeCmd struct {
+	ID int64  `arg:"" help:"Of the message, as ticket show gives it."`
+	As string `placeholder:"NAME" help:"Who does it; you, when nothing is said."`
+}
+
+type acceptCmd struct{ judgeCmd }
+
+func (cmd *acceptCmd) Run(a *app) error { return cmd.judge(a, "accept") }
+
+type dismissCmd struct{ judgeCmd }
+
+func (cmd *dismissCmd) Run(a *app) error { return cmd.judge(a, "dismiss") }
+
+func (cmd *judgeCmd) judge(a *app, verdict string) error {
+	c, err := a.dial(cmd.As)
+	if err != nil {
+		return err
+	}
+	var m web.Message
+	if err := c.do(a.ctx, http.MethodPost, fmt.Sprintf("/api/v1/messages/%d/%s", cmd.ID, verdict), nil, nil, &m); err != nil {
+		return err
+	}
+	p := &printer{w: a.stdout}
+	p.line("%s: message %d %s", m.Ticket, m.ID, m.Visibility)
+	return p.err
+}
