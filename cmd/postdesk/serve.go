@@ -70,6 +70,7 @@ func (serveCmd) Run(a *app) error {
 	case err = <-g.failed:
 		log.Error("stopping: a part of the agent has failed", "error", err)
 	}
+	stop()
 	notify(log, "STOPPING=1")
 	if stopErr := g.stop(); err == nil {
 		err = stopErr
