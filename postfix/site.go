@@ -1,0 +1,85 @@
+// Package postfix prints what a Postfix needs to hand mail to the desk, and checks
+// that a Postfix has it. It changes no configuration: most of the values in
+// question are the site's own, and other mail depends on them.
+//
+// It speaks of Postfix 3.4 and later, and is tested with 3.7.
+package postfix
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// Site is what the lines depend on.
+type Site struct {
+	// Patterns are POSIX extended regular expressions of all addresses of the desk,
+	// as ticketing.Directory.Patterns gives them: each ends in "@", the domain, "$".
+	Patterns []string
+	// Socket is where the agent listens, as lmtp(8) writes it: "unix:/run/postdesk/lmtp.sock"
+	// or "inet:127.0.0.1:24".
+	Socket string
+	// OwnDomains belong to the desk alone: what is no address of the desk is refused.
+	OwnDomains []string
+	// SharedDomains have mailboxes elsewhere: only the desk's addresses are the desk's.
+	SharedDomains []string
+	// TablePath is the file of the recipient table; the other tables stand beside it.
+	TablePath string
+	// SubmissionUser is the login by which the desk submits; empty for none.
+	SubmissionUser string
+	// MessageSizeLimit is the largest message that the agent takes, in octets; 0 for no limit.
+	MessageSizeLimit int64
+	// ConfigDir is Postfix's configuration directory; empty for the default.
+	ConfigDir string
+}
+
+// TransportPath is the file of TransportTable.
+func (s Site) TransportPath() string { return s.beside("postdesk_transport") }
+
+// SenderPath is the file of SubmissionAccount.
+func (s Site) SenderPath() string { return s.beside("postdesk_senders") }
+
+func (s Site) beside(name string) string { return filepath.Join(filepath.Dir(s.TablePath), name) }
+
+func (s Site) recipientMap() string { return "regexp:" + s.TablePath }
+func (s Site) transportMap() string { return "regexp:" + s.TransportPath() }
+func (s Site) senderMap() string    { return "regexp:" + s.SenderPath() }
+
+// transport is the right side of a transport table.
+func (s Site) transport() string { return transportName + ":" + s.Socket }
+
+const transportName = "postdesk"
+
+// unixSocket is the path of a Unix socket, empty when the agent listens on TCP.
+func (s Site) unixSocket() string {
+	path, ok := strings.CutPrefix(s.Socket, "unix:")
+	if !ok {
+		return ""
+	}
+	return path
+}
+
+// single are the patterns of addresses whose domain is not the desk's own.
+func (s Site) single() []string {
+	var out []string
+	for _, p := range s.Patterns {
+		if !inDomains(p, s.OwnDomains) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func inDomains(pattern string, domains []string) bool {
+	for _, d := range domains {
+		if strings.HasSuffix(pattern, domainPattern(d)) {
+			return true
+		}
+	}
+	return false
+}
+
+// domainPattern is every address of a domain.
+func domainPattern(domain string) string {
+	return "@" + regexp.QuoteMeta(strings.ToLower(domain)) + "$"
+}
