@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -98,15 +99,26 @@ func run(t *testing.T) Run {
 		if err != nil {
 			t.Fatalf("%s is missing: install the Debian package postfix", name)
 		}
-		var out, said bytes.Buffer
-		cmd := exec.CommandContext(ctx, path, args...)
-		cmd.Stdout, cmd.Stderr = &out, &said
-		err = cmd.Run()
-		if said.Len() > 0 {
-			t.Errorf("%s %s: %s", name, strings.Join(args, " "), said.String())
+		out, said, err := output(ctx, path, args)
+		if said != "" {
+			t.Errorf("%s %s: %s", name, strings.Join(args, " "), said)
 		}
-		return out.String(), err
+		return out, err
 	}
+}
+
+// quiet runs a program whose warnings are expected.
+func quiet(ctx context.Context, name string, args ...string) (string, error) {
+	out, _, err := output(ctx, "/usr/sbin/"+name, args)
+	return out, err
+}
+
+func output(ctx context.Context, name string, args []string) (out, said string, err error) {
+	var o, e bytes.Buffer
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdout, cmd.Stderr = &o, &e
+	err = cmd.Run()
+	return o.String(), e.String(), err
 }
 
 // asBefore is the place of the site's own value in the printed lines.
@@ -170,7 +182,11 @@ func install(t *testing.T, name string) Site {
 	return s
 }
 
-func write(path, text string) error { return os.WriteFile(path, []byte(text), 0o644) }
+// write dates a file back: Postfix's programs wait until a file is two seconds old.
+func write(path, text string) error {
+	old := time.Now().Add(-time.Minute)
+	return errors.Join(os.WriteFile(path, []byte(text), 0o644), os.Chtimes(path, old, old))
+}
 
 // Postfix itself must read every printed line, and without a warning.
 func TestPostfixReadsIt(t *testing.T) {
