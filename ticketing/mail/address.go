@@ -209,17 +209,18 @@ func phrase(words []word) string {
 func bareSpecs(words []word) (specs []string, rest []word) {
 	var run []word
 	end := func() {
-		text, at := "", false
+		var b strings.Builder
+		at := false
 		for _, w := range run {
 			at = at || !w.quoted && strings.Contains(w.text, "@")
 			if w.quoted {
-				text += quote(w.text)
+				writeQuoted(&b, w.text)
 			} else {
-				text += w.text
+				b.WriteString(w.text)
 			}
 		}
-		if at && strings.Trim(text, "@") != "" {
-			specs = append(specs, text)
+		if at && strings.Trim(b.String(), "@") != "" {
+			specs = append(specs, b.String())
 		} else {
 			rest = append(rest, run...)
 		}
@@ -234,6 +235,18 @@ func bareSpecs(words []word) (specs []string, rest []word) {
 	}
 	end()
 	return specs, rest
+}
+
+// writeQuoted is quote for many small strings.
+func writeQuoted(b *strings.Builder, s string) {
+	b.WriteByte('"')
+	for i := 0; i < len(s); i++ {
+		if s[i] == '"' || s[i] == '\\' {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(s[i])
+	}
+	b.WriteByte('"')
 }
 
 // cleanSpec makes an addr-spec (RFC 5322 section 3.4.1): no route, no white space outside

@@ -239,8 +239,11 @@ func (w *textWriter) link(e openElement) {
 	}
 	text := strings.TrimSpace(w.out.String()[e.from:])
 	bare := strings.TrimSuffix(strings.TrimPrefix(e.href, "mailto:"), "/")
+	if text == "" {
+		return
+	}
 	// A text much longer than the address is not searched: links can be nested.
-	if text == "" || len(text) < len(bare)+200 && strings.Contains(text, bare) || strings.HasSuffix(bare, "://"+strings.TrimSuffix(text, "/")) {
+	if len(text) < len(bare)+200 && (strings.Contains(text, bare) || strings.HasSuffix(bare, "://"+strings.TrimSuffix(text, "/"))) {
 		return
 	}
 	w.space = true
