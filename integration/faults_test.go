@@ -80,7 +80,7 @@ func TestDiskFull(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if err := unix.Mount("tmpfs", data, "tmpfs", 0, "size=8m"); err != nil {
+	if err := unix.Mount("tmpfs", data, "tmpfs", 0, "size=32m"); err != nil {
 		t.Fatal(err)
 	}
 	d := newDesk(t, time.Minute, lab.Options{}, lab.AgentOptions{Data: data})

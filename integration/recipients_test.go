@@ -36,7 +36,7 @@ var support = ticketing.Queue{Key: "SUPPORT", Domain: lab.Domain, Addresses: []s
 // what came meanwhile arrives after the start, and nothing bounces.
 func TestRecipients(t *testing.T) {
 	d := stoppedDesk(t, time.Minute, lab.Options{Recipients: table(t, support, false)}, lab.AgentOptions{})
-	accepted := []string{"new@", "NEW@", "support@", "support+anything@", "SUPPORT-7102@", "support-999999@", "support-1+0123456789abcdefg@", "postmaster@", "abuse@"}
+	accepted := []string{"new@", "NEW@", "support@", "support+anything@", "SUPPORT-88@", "support-999999@", "support-1+0123456789abcdefg@", "postmaster@", "abuse@"}
 	refused := []string{"nobody@", "root@", "other-1@", "support-x@", "support-@", "xsupport@", "new.x@"}
 	try := func(run string) {
 		for _, local := range accepted {
@@ -90,7 +90,7 @@ func TestSingleAddressesInASharedDomain(t *testing.T) {
 		Recipients: table(t, support, true), Mailboxes: []string{boss},
 		ExtraMain: "virtual_alias_maps = inline:{ " + info + "=owner@" + lab.UnsignedDomain + " }",
 	}, lab.AgentOptions{Extra: `shared_domains = ["` + lab.Domain + `"]`})
-	for _, to := range []string{"support@" + lab.Domain, "SUPPORT-7102+x@" + lab.Domain, boss, info} {
+	for _, to := range []string{"support@" + lab.Domain, "SUPPORT-88+x@" + lab.Domain, boss, info} {
 		d.write(lab.Letter{From: jane, To: to, Subject: "to " + to, MessageID: to, Body: "x"})
 	}
 	for _, to := range []string{"nobody@" + lab.Domain, "postmaster2@" + lab.Domain} {

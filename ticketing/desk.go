@@ -161,6 +161,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { d.process(ctx) })
 	wg.Go(func() { d.consume(ctx, "responder", d.respond) })
+	wg.Go(func() { d.verifyLate(ctx) })
 	wg.Wait()
 	return nil
 }

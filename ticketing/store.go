@@ -74,6 +74,9 @@ type Tx interface {
 	Messages(ticket int64) ([]Message, error) // by ID
 	MessagesByArrival(arrival int64) ([]Message, error)
 	MessageByFold(fold string) (Message, error)
+	// Undecided gives messages of row 7 of the trust table, by ID above after: DNS could
+	// not say who wrote them.
+	Undecided(after int64, limit int) ([]Message, error)
 	// AddMessageID ties a msg-id (without angle brackets) to a ticket.
 	AddMessageID(msgID string, ticket, message int64) error
 	// TicketsByMessageID gives the distinct tickets that hold any of these msg-ids, by ID.

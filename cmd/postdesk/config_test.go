@@ -45,9 +45,11 @@ func TestConfigDefaults(t *testing.T) {
 	}
 }
 
+type configMistake struct{ name, old, new, says, shows string }
+
 // Each case is a line that is put into the valid file, or takes the place of one in it.
-func TestConfigMistakes(t *testing.T) {
-	tests := []struct{ name, old, new, says, shows string }{
+func configMistakes() []configMistake {
+	return []configMistake{
 		{"unknown key", "[submission]\n", "[submission]\nsurver = 1\n", `:3: there is no setting "submission.surver"`, "surver = 1"},
 		{"unknown section", "[submission]\n", "[pop3]\nx = 1\n[submission]\n", `there is no setting "pop3`, "[pop3]"},
 		{"unknown key of a queue", "key =", "colour = 1\nkey =", `there is no setting "queue.colour"`, "colour = 1"},
@@ -78,7 +80,10 @@ func TestConfigMistakes(t *testing.T) {
 		{"same key", "[[queue]]", "[[queue]]\nkey = \"SUPPORT\"\n[[queue]]", ":7: queue[1].key:", `key = "SUPPORT"`},
 		{"role", "[submission]\n", "[roles]\n\"a.example\" = \"SALES\"\n[submission]\n", "there is no queue \"SALES\"", ""},
 	}
-	for _, tt := range tests {
+}
+
+func TestConfigMistakes(t *testing.T) {
+	for _, tt := range configMistakes() {
 		t.Run(tt.name, func(t *testing.T) {
 			text := strings.Replace(valid, tt.old, tt.new, 1)
 			if text == valid {

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"postdesk/lmtp/verify"
+	"postdesk/postfix/submission"
 	"postdesk/ticketing"
 	"postdesk/ticketing/store"
 )
@@ -56,9 +57,6 @@ func (serveCmd) Run(a *app) error {
 		return err
 	}
 	log.Info("started", "version", version(), "lmtp", cfg.LMTP.Listen, "http", cfg.HTTP.Listen, "control", cfg.Control.Socket, "data", cfg.Data)
-	for _, q := range cfg.Queues {
-		log.Info("queue", "key", q.Key, "addresses", q.Address, "domain", q.Domain)
-	}
 	go g.reloadOn(ctx, hangup, a)
 	go g.watchdog(ctx)
 	notify(log, "READY=1")
@@ -87,6 +85,7 @@ type agent struct {
 	registry *prometheus.Registry
 	store    *store.DB
 	desk     *ticketing.Desk
+	queue    *submission.Queue
 	taking   atomic.Bool // mail is taken by LMTP
 	stops    []part
 	failed   chan error // the first fault that ends the agent
@@ -138,6 +137,9 @@ func (g *agent) startDesk(ctx context.Context) (err error) {
 	v, err := newVerifier(g.cfg.DNS.Nameserver)
 	if err != nil {
 		return fmt.Errorf("dns.nameserver: %w", err)
+	}
+	for _, q := range g.cfg.Queues {
+		g.log.Info("queue", "key", q.Key, "addresses", q.Address, "domain", q.Domain)
 	}
 	g.desk, err = ticketing.New(ctx, ticketing.Config{
 		Domain: g.cfg.Domain, Queues: g.cfg.queues(), Roles: g.cfg.roles(), Verify: v.Verify, Log: g.log,

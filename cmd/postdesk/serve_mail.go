@@ -34,6 +34,7 @@ func (g *agent) startQueue(context.Context) error {
 		return err
 	}
 	q := submission.NewQueue(client, g.desk, g.cfg.Submission.Workers, g.log)
+	g.queue = q
 	g.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "postdesk_submission_down", Help: "1 while outgoing mail waits because the submission server does not take it.",
 	}, func() float64 {

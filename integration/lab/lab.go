@@ -128,7 +128,8 @@ func (l *Lab) start(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	if o.NoPostfix {
-		return nil
+		// An agent wants addresses, also where nobody answers.
+		return l.ports(o)
 	}
 	return l.firstStart(ctx, o)
 }

@@ -73,6 +73,11 @@ func (t *tx) MessageByFold(fold string) (ticketing.Message, error) {
 	return one(t, scanMessage, selectMessage+" WHERE m.fold = $1 AND m.fold <> '' ORDER BY m.id LIMIT 1", fold)
 }
 
+// Undecided gives messages of row 7: DNS could not say who wrote them.
+func (t *tx) Undecided(after int64, limit int) ([]ticketing.Message, error) {
+	return list(t, scanMessage, selectMessage+" WHERE m.trust_row = '7' AND m.id > $1 ORDER BY m.id LIMIT $2", after, atMost(limit))
+}
+
 // digest is the key of a msg-id. Half of a SHA-256 is more than anybody can meet.
 func digest(msgID string) []byte {
 	h := sha256.Sum256([]byte(msgID))

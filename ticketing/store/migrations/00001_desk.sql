@@ -78,6 +78,7 @@ CREATE TABLE message (
 CREATE INDEX message_ticket ON message (ticket, id);
 CREATE INDEX message_arrival ON message (arrival, id) WHERE arrival IS NOT NULL;
 CREATE INDEX message_fold ON message (fold, id) WHERE fold <> '';
+CREATE INDEX message_undecided ON message (id) WHERE trust_row = '7';
 
 -- digest is of the msg-id: short, and of one length however long a sender made the id.
 CREATE TABLE message_id (

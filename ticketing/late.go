@@ -1,0 +1,128 @@
+package ticketing
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// verifyFor is how long DNS is asked again; after it the mail counts as unproven.
+	verifyFor = 24 * time.Hour
+	// verifyPause is between two rounds; it doubles up to verifyPauseMax while DNS does
+	// not answer.
+	verifyPause    = 5 * time.Second
+	verifyPauseMax = 5 * time.Minute
+)
+
+// verifyLate asks DNS again for mail that it could not say the author of (row 7), and
+// decides it then by the other rows.
+func (d *Desk) verifyLate(ctx context.Context) {
+	for wait := verifyPause; pause(ctx, wait); {
+		switch answered, err := d.verifyRound(ctx); {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			d.log.Error("mail that waits for DNS cannot be decided; trying again", "error", err)
+		case !answered:
+			wait = min(2*wait, verifyPauseMax)
+		default:
+			wait = verifyPause
+		}
+	}
+}
+
+// verifyRound tries all that waits, and stops at the first that DNS still cannot answer,
+// unless its time is over.
+func (d *Desk) verifyRound(ctx context.Context) (answered bool, err error) {
+	for after := int64(0); ; {
+		var waiting []Message
+		err := d.store.Read(ctx, func(tx Tx) (err error) {
+			waiting, err = tx.Undecided(after, 100)
+			return err
+		})
+		if err != nil || len(waiting) == 0 {
+			return true, err
+		}
+		for _, m := range waiting {
+			after = m.ID
+			raw, msg, err := d.read(ctx, Arrival{Raw: m.Raw})
+			if err != nil {
+				return true, err
+			}
+			auth := d.verify(ctx, raw, msg)
+			if auth.Temporary && auth.Author == "" && d.now().Sub(m.Received) < verifyFor {
+				return false, nil
+			}
+			auth.Temporary = false
+			j := &job{msg: msg, auth: auth}
+			if err := d.write(ctx, func(tx Tx) error { return d.decideLate(tx, m.ID, j) }); err != nil {
+				return true, err
+			}
+		}
+	}
+}
+
+// decideLate raises a message of row 7 to the row that it would have met. It stays in
+// its ticket: what was shown is never moved.
+func (d *Desk) decideLate(tx Tx, id int64, j *job) error {
+	m, err := tx.Message(id)
+	if err != nil || m.Row != "7" {
+		return err
+	}
+	a, err := tx.Arrival(m.Arrival)
+	if err != nil {
+		return err
+	}
+	targets, err := d.targets(tx, j, d.destinations(a))
+	if err != nil {
+		return err
+	}
+	var at target // none: the message opened its ticket
+	for _, t := range targets {
+		if t.ticket.ID == m.Ticket && (t.addressed || t.thread) {
+			at = t
+		}
+	}
+	dec := Decide(d.facts(a, j, at))
+	was := m.Visibility
+	m.Authentication, m.Row, m.Reason = j.auth, dec.Row, dec.Reason
+	if dec.Effect == Hold {
+		m.Visibility = Held
+	} else if was == Held {
+		m.Visibility = Shown
+	}
+	if err := tx.UpdateMessage(m); err != nil {
+		return err
+	}
+	e := Event{Time: d.now(), Type: MessageVerified, Ticket: m.Ticket, Message: m.ID, Actor: "system", Origin: "system",
+		Facts: map[string]string{"row": m.Row, "visibility": string(m.Visibility)}}
+	if m.Authentication.Author != "" {
+		e.Facts["author_proven"] = m.Authentication.Method
+	}
+	if err := tx.Append(&e); err != nil {
+		return err
+	}
+	d.log.Info("mail verified late", "message", m.ID, "row", m.Row, "dkim_author", m.Authentication.Author)
+	return d.afterLate(tx, m, was, dec)
+}
+
+func (d *Desk) afterLate(tx Tx, m Message, was Visibility, dec Decision) error {
+	t, err := tx.Ticket(m.Ticket)
+	if err != nil {
+		return err
+	}
+	t.Updated = d.now()
+	switch {
+	case was != Held && m.Visibility == Held:
+		t.Held++
+	case was == Held && m.Visibility != Held:
+		t.Held--
+	}
+	if dec.Effect == Open || dec.Effect == OpenLink {
+		t.Unverified, t.Suspicious = dec.Unverified, dec.Row == "10"
+	}
+	if dec.Reopens {
+		return d.reopen(tx, t, "mail", "mail")
+	}
+	return tx.UpdateTicket(t)
+}
