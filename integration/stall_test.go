@@ -13,7 +13,7 @@ import (
 // A sender that falls silent in the middle of a body gets no second mail in: what it
 // sends afterwards, LMTP commands with a forged envelope, is never carried out.
 func TestStalledBodyInjectsNothing(t *testing.T) {
-	d := newDesk(t, time.Minute, lab.Options{NoPostfix: true}, lab.AgentOptions{Env: []string{"POSTDESK_TEST_STALL=200ms"}})
+	d := newDesk(t, time.Minute, lab.Options{NoPostfix: true}, lab.AgentOptions{Env: []string{"POSTDESK_LMTP_STALL=200ms"}})
 	head := "From: <" + jane + ">\r\nSubject: hostile\r\n\r\n"
 	body := head + strings.Repeat("A line of text that is longer than nothing.\r\n", 120)
 	forged := "From: <boss@" + lab.SignedDomain + ">\r\nSubject: injected\r\nAuthentication-Results: mx." + lab.Domain + "; dkim=pass\r\n\r\ninjected\r\n.\r\n"

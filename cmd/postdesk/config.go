@@ -37,6 +37,7 @@ type lmtpConfig struct {
 	Mode            string `toml:"mode"`   // of the socket, octal
 	Group           string `toml:"group"`  // of the socket: Postfix's
 	MaxMessageBytes int64  `toml:"max_message_bytes"`
+	Stall           string `toml:"stall"` // longest silence of Postfix in mid-mail, as 5m
 }
 
 type submissionConfig struct {
@@ -78,7 +79,7 @@ type queueConfig struct {
 func defaults() config {
 	return config{
 		Data:       "/var/lib/postdesk",
-		LMTP:       lmtpConfig{Listen: "unix:/run/postdesk/lmtp.sock", Mode: "0660", Group: "postfix"},
+		LMTP:       lmtpConfig{Listen: "unix:/run/postdesk/lmtp.sock", Mode: "0660", Group: "postfix", Stall: "5m"},
 		Submission: submissionConfig{Workers: 4},
 		HTTP:       httpConfig{Listen: "127.0.0.1:8025"},
 		Control:    controlConfig{Socket: "/run/postdesk/control.sock"},

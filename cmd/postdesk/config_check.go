@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"postdesk/ticketing"
 )
@@ -63,6 +64,9 @@ func (c *config) checkLMTP() error {
 	}
 	if mode, err := strconv.ParseUint(c.LMTP.Mode, 8, 32); err != nil || mode > 0o777 {
 		return wrong("lmtp.mode", "%q is no octal file mode; 0660 is usual", c.LMTP.Mode)
+	}
+	if d, err := time.ParseDuration(c.LMTP.Stall); err != nil || d <= 0 {
+		return wrong("lmtp.stall", "%q: want a duration such as 5m or 90s", c.LMTP.Stall)
 	}
 	if c.LMTP.MaxMessageBytes < 0 {
 		return wrong("lmtp.max_message_bytes", "cannot be negative; 0 leaves the limit to Postfix")

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -63,7 +64,11 @@ func (g *agent) startLMTP(ctx context.Context) error {
 	if err != nil {
 		host = g.cfg.Domain
 	}
-	s := lmtp.NewServer(lmtp.Config{Hostname: host, MaxMessageBytes: g.cfg.LMTP.MaxMessageBytes, Log: g.log}, g.desk)
+	stall, err := time.ParseDuration(g.cfg.LMTP.Stall)
+	if err != nil {
+		return err
+	}
+	s := lmtp.NewServer(lmtp.Config{Hostname: host, MaxMessageBytes: g.cfg.LMTP.MaxMessageBytes, Stall: stall, Log: g.log}, g.desk)
 	go func() {
 		if err := s.Serve(context.Background(), l); err != nil {
 			g.fail("lmtp", err)
