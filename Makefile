@@ -1,25 +1,56 @@
-# postdesk. `make test` sets up and passes every test.
-.PHONY: build deps test check
+# postdesk. Two commands need no other: `make run` to see it work, `make test` to know that it does.
+.PHONY: help build run demo test check bench fuzz deps deps-test deps-run deps-bench
 
-# The real neighbours that the tests talk to: Debian package, and a file that shows it is there.
-DEPS := postfix:/usr/sbin/postmap
+help:
+	@echo "make run    a private Postfix on loopback with the agent behind it; says what to send"
+	@echo "make demo   plays one conversation on it and prints every mail"
+	@echo "make test   sets up and passes every test (as root, on Debian)"
+	@echo "make bench  compares with smtp-sink and Dovecot in one run"
+	@echo "make fuzz   fuzzes what parses, FUZZTIME (30s) each"
+	@echo "make check  gofmt, vet, staticcheck"
+	@echo "make build  the static binary bin/postdesk"
 
 build:
-	CGO_ENABLED=0 go build -trimpath -o bin/ ./...
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/postdesk
 
-# RUNLEVEL=1 and "No configuration": installing starts nothing and configures nothing.
-deps:
-	@missing=""; for d in $(DEPS); do [ -e "$${d#*:}" ] || missing="$$missing $${d%%:*}"; done; \
+run: deps-run
+	go run ./integration/cmd/run
+
+demo: deps-run
+	go run ./integration/cmd/run demo
+
+test: deps-test check
+	go test -race -timeout 9m ./...
+
+check:
+	@fmt=$$(gofmt -l .); [ -z "$$fmt" ] || { echo "gofmt: $$fmt"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+bench: deps-bench
+	go run ./integration/bench
+
+FUZZTIME ?= 30s
+fuzz:
+	@for f in $$(grep -rho --include='*_test.go' '^func Fuzz[A-Za-z0-9]*' . | sed 's/func //' | sort -u); do \
+	  dir=$$(dirname $$(grep -rl --include='*_test.go' "^func $$f(" . | head -1)); \
+	  echo "$$dir $$f"; go test -run='^$$' -fuzz="^$$f\$$" -fuzztime=$(FUZZTIME) $$dir || exit 1; done
+
+# The neighbours, as Debian package and a file that shows it is there.
+LAB := postfix:/usr/sbin/postmap sasl2-bin:/usr/sbin/saslpasswd2 libsasl2-modules:/usr/share/doc/libsasl2-modules \
+  libsasl2-modules-db:/usr/share/doc/libsasl2-modules-db
+deps-run: NEED := $(LAB) swaks:/usr/bin/swaks
+deps-test: NEED := $(LAB) strace:/usr/bin/strace
+deps-bench: NEED := $(LAB) dovecot-core:/usr/sbin/dovecot dovecot-lmtpd:/usr/lib/dovecot/lmtp
+deps: deps-run deps-test deps-bench
+
+# RUNLEVEL=1 and "No configuration": installing starts
+# nothing and configures nothing, and a Postfix that is there is not touched.
+deps-run deps-test deps-bench:
+	@missing=""; for d in $(NEED); do [ -e "$${d#*:}" ] || missing="$$missing $${d%%:*}"; done; \
 	[ -n "$$missing" ] || exit 0; \
 	command -v apt-get >/dev/null || { echo "missing:$$missing; there is no apt-get here: install them and try again" >&2; exit 1; }; \
 	[ "$$(id -u)" = 0 ] || { echo "missing:$$missing; as root: apt-get install$$missing" >&2; exit 1; }; \
 	echo "installing$$missing"; apt-get update -qq && \
 	echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections && \
 	DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $$missing >/dev/null
-
-test: deps check
-	go test -race ./...
-
-check:
-	@fmt=$$(gofmt -l .); [ -z "$$fmt" ] || { echo "gofmt: $$fmt"; exit 1; }
-	go vet ./...

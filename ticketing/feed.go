@@ -115,6 +115,7 @@ func (d *Desk) consumeOne(ctx context.Context, name string, e Event, handle hand
 		}
 		switch {
 		case err == nil:
+			signal(d.wakeOut) // after the commit: before it there is nothing to see
 			return true
 		case ctx.Err() != nil:
 			return false

@@ -60,7 +60,6 @@ func (d *Desk) queue(tx Tx, e Event, staged []Staged, out []Outgoing) error {
 		}
 		d.log.Info("mail queued", "ticket", e.Name, "message", o.Message, "outgoing", o.ID, "message_id", o.MessageID)
 	}
-	signal(d.wakeOut)
 	return nil
 }
 

@@ -59,7 +59,7 @@ func Compose(d Draft) ([]byte, error) {
 func (d Draft) writeHeader(w *headerWriter) error {
 	// Four digits of a year are what RFC 5322 section 3.3 can say.
 	if y := d.Date.Year(); y < 1900 || y > 9999 {
-		return errors.New("Date: missing or out of range")
+		return errors.New("no date, or one out of range")
 	}
 	w.line("Date: " + d.Date.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 	if err := d.writeAddresses(w); err != nil {
