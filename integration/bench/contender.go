@@ -43,7 +43,11 @@ func contenders(ctx context.Context, l *lab.Lab) ([]*contender, error) {
 }
 
 func startAgent(ctx context.Context, l *lab.Lab) (*contender, error) {
-	binary, err := lab.Build(ctx, l.Dir)
+	bin := filepath.Join(l.Dir, "bin")
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		return nil, err
+	}
+	binary, err := lab.Build(ctx, bin)
 	if err != nil {
 		return nil, err
 	}
