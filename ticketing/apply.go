@@ -304,6 +304,9 @@ func (d *Desk) announce(tx Tx, m Message, dec Decision, created bool) error {
 	if err := tx.UpdateMessage(m); err != nil {
 		return err
 	}
+	if created { // it says all this already
+		return nil
+	}
 	t, err := tx.Ticket(m.Ticket) // Append has moved LastSeq
 	if err != nil {
 		return err
@@ -312,7 +315,7 @@ func (d *Desk) announce(tx Tx, m Message, dec Decision, created bool) error {
 	if m.Visibility == Held {
 		t.Held++
 	}
-	if dec.Reopens && !created {
+	if dec.Reopens {
 		return d.reopen(tx, t, "mail", "mail")
 	}
 	return tx.UpdateTicket(t)

@@ -176,13 +176,14 @@ func first(values []string) string {
 	return strings.TrimSpace(values[0])
 }
 
-// senderName is "Jane at Support" for a person, the queue's name for a program.
+// senderName is "Jane at Support" for a person, the queue's name for a program and for
+// the administrator, whose login means nothing to a customer.
 func senderName(actor string, q Queue) string {
 	name := q.Name
 	if name == "" {
 		name = q.Key
 	}
-	if who, staff := strings.CutPrefix(actor, "staff:"); staff && who != "" {
+	if who, staff := strings.CutPrefix(actor, "staff:"); staff && who != "" && who != "root" && who != "admin" {
 		return who + " at " + name
 	}
 	return name

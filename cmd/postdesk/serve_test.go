@@ -318,7 +318,7 @@ func (d *desk) testErrors() {
 func (d *desk) testToken(address string) {
 	d.t.Helper()
 	secret := strings.TrimSpace(d.run(0, "token", "create", "--name", "robot", "--scope", "read", "--program"))
-	get := func(method, path, secret string) int {
+	get := func(method, path, secret string) (code int, text string) {
 		req, _ := http.NewRequestWithContext(context.Background(), method, "http://"+address+path, nil)
 		if secret != "" {
 			req.Header.Set("Authorization", "Bearer "+secret)
@@ -327,8 +327,9 @@ func (d *desk) testToken(address string) {
 		if err != nil {
 			d.t.Fatal(err)
 		}
-		res.Body.Close()
-		return res.StatusCode
+		defer res.Body.Close()
+		body, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(body)
 	}
 	for _, tt := range []struct {
 		method, path, secret string
@@ -342,15 +343,15 @@ func (d *desk) testToken(address string) {
 		{"GET", "/readyz", "", 503}, // answers wait: nobody takes them
 		{"GET", "/metrics", "", 200},
 	} {
-		if got := get(tt.method, tt.path, tt.secret); got != tt.want {
-			d.t.Errorf("%s %s with token %q: %d, want %d", tt.method, tt.path, tt.secret, got, tt.want)
+		if got, text := get(tt.method, tt.path, tt.secret); got != tt.want {
+			d.t.Errorf("%s %s with token %q: %d, want %d: %s", tt.method, tt.path, tt.secret, got, tt.want, text)
 		}
 	}
 	if list := d.run(0, "token", "list"); !strings.Contains(list, "robot") || strings.Contains(list, secret) {
 		d.t.Errorf("token list:\n%s", list)
 	}
 	d.run(0, "token", "remove", "1")
-	if got := get("GET", "/api/v1/tickets", secret); got != 401 {
+	if got, _ := get("GET", "/api/v1/tickets", secret); got != 401 {
 		d.t.Errorf("a removed token: %d, want 401", got)
 	}
 }
