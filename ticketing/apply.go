@@ -62,10 +62,11 @@ func (d *Desk) alreadyDecided(tx Tx, a Arrival, fold string) (map[int64]bool, er
 // a change of the configuration, goes to the first queue: accepted mail is never dropped.
 func (d *Desk) destinations(a Arrival) []Destination {
 	var out []Destination
+	here := d.addresses.Load()
 	for _, r := range a.Recipients {
-		dest, err := d.dir.Lookup(r)
+		dest, err := here.dir.Lookup(r)
 		if err != nil {
-			dest = Destination{Queue: d.cfg.Queues[0].Key}
+			dest = Destination{Queue: here.first}
 		}
 		out = append(out, dest)
 	}
@@ -112,7 +113,7 @@ func (d *Desk) targets(tx Tx, j *job, dests []Destination) ([]target, error) {
 		if dest.Number == 0 {
 			continue
 		}
-		t, err := tx.TicketByName(dest.Queue, dest.Number)
+		t, err := tx.TicketByName(dest.Key, dest.Number)
 		if errors.Is(err, ErrNotFound) {
 			continue // row 6a: as mail to its queue
 		}
@@ -361,7 +362,7 @@ func (d *Desk) inbound(a Arrival, j *job, dec Decision) Message {
 
 // openTicket makes a ticket whose requester is the author, so far as From names one.
 func (d *Desk) openTicket(tx Tx, a Arrival, j *job, queue string, dec Decision, linked int64) (Ticket, error) {
-	n, err := tx.NextNumber(queue, d.queues[queue].FirstNumber)
+	n, err := tx.NextNumber(queue, d.addresses.Load().queues[queue].FirstNumber)
 	if err != nil {
 		return Ticket{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"postdesk/ticketing/mail"
@@ -35,18 +36,25 @@ type Config struct {
 
 // Desk owns every rule about tickets.
 type Desk struct {
-	cfg    Config
-	store  Store
-	now    func() time.Time
-	log    *slog.Logger
-	queues map[string]Queue
-	dir    *Directory
-	keys   *Keyring
+	cfg   Config
+	store Store
+	now   func() time.Time
+	log   *slog.Logger
+	keys  *Keyring
+
+	addresses atomic.Pointer[addresses]
 
 	wake     chan struct{} // an arrival may be pending
 	wakeOut  chan struct{} // outgoing mail may be due
 	mu       sync.Mutex
 	appended chan struct{} // closed and replaced when events were appended
+}
+
+// addresses are the queues of a desk, as they are at one time.
+type addresses struct {
+	dir    *Directory
+	queues map[string]Queue // by key, also those they once had
+	first  string           // queue of last resort
 }
 
 // New makes a desk on a store, and the first HMAC key when there is none.
@@ -63,22 +71,13 @@ func New(ctx context.Context, cfg Config, store Store) (*Desk, error) {
 	if cfg.Verify == nil {
 		return nil, errors.New("a desk without a verifier")
 	}
-	dir, err := NewDirectory(cfg.Queues)
-	if err != nil {
-		return nil, err
-	}
 	d := &Desk{
-		cfg: cfg, store: store, now: cfg.Now, log: cfg.Log, dir: dir, queues: map[string]Queue{},
+		cfg: cfg, store: store, now: cfg.Now, log: cfg.Log,
 		wake: make(chan struct{}, 1), wakeOut: make(chan struct{}, 1), appended: make(chan struct{}),
 	}
-	for _, q := range cfg.Queues {
-		d.queues[q.Key] = q
-	}
-	for domain, queue := range cfg.Roles {
-		if _, known := d.queues[queue]; !known {
-			return nil, fmt.Errorf("postmaster@%s goes to queue %q, which is not configured", domain, queue)
-		}
-		dir.AddRole(domain, queue)
+	err := d.SetQueues(cfg.Queues, cfg.Roles)
+	if err != nil {
+		return nil, err
 	}
 	if d.keys, err = loadKeys(ctx, store, cfg.Now); err != nil {
 		return nil, fmt.Errorf("HMAC keys: %w", err)
@@ -86,8 +85,31 @@ func New(ctx context.Context, cfg Config, store Store) (*Desk, error) {
 	return d, nil
 }
 
+// SetQueues changes the queues while the desk runs; queues that are wrong change
+// nothing.
+func (d *Desk) SetQueues(queues []Queue, roles map[string]string) error {
+	dir, err := NewDirectory(queues)
+	if err != nil {
+		return err
+	}
+	a := &addresses{dir: dir, queues: map[string]Queue{}, first: queues[0].Key}
+	for _, q := range queues {
+		for _, key := range append([]string{q.Key}, q.OldKeys...) {
+			a.queues[key] = q
+		}
+	}
+	for domain, queue := range roles {
+		if _, known := a.queues[queue]; !known {
+			return fmt.Errorf("postmaster@%s goes to queue %q, which is not configured", domain, queue)
+		}
+		dir.AddRole(domain, queue)
+	}
+	d.addresses.Store(a)
+	return nil
+}
+
 // Directory gives the desk's addresses, for the table that Postfix asks.
-func (d *Desk) Directory() *Directory { return d.dir }
+func (d *Desk) Directory() *Directory { return d.addresses.Load().dir }
 
 func loadKeys(ctx context.Context, store Store, now func() time.Time) (*Keyring, error) {
 	var keys []Key
@@ -106,7 +128,7 @@ func loadKeys(ctx context.Context, store Store, now func() time.Time) (*Keyring,
 
 // Recipient says whether mail to this address can be ours: nil or NoRecipient.
 func (d *Desk) Recipient(_ context.Context, address string) error {
-	dest, err := d.dir.Lookup(address)
+	dest, err := d.Directory().Lookup(address)
 	if err != nil {
 		return err
 	}

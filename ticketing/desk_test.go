@@ -347,3 +347,24 @@ func TestFeedAndIdempotency(t *testing.T) {
 		t.Errorf("events: %s", got)
 	}
 }
+
+// A queue that got another key keeps its tickets and their addresses.
+func TestRenamedQueue(t *testing.T) {
+	w := newWorld(t)
+	w.send("jo@customer.example", "new@desk.example", "x", "", "Help")
+	err := w.SetQueues([]ticketing.Queue{{Key: "HELP", Name: "Help", Addresses: []string{"new@desk.example"}, Domain: "desk.example", OldKeys: []string{"SUPPORT"}, FirstNumber: 7102}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.send("ann@customer.example", "new@desk.example", "y", "", "Help")
+	if c := w.ticket("HELP-7102"); c.Ticket.Requester != "ann@customer.example" {
+		t.Errorf("the new key: %+v", c.Ticket)
+	}
+	w.send("jo@customer.example", token(t, w.answer("SUPPORT-7102", "Fix")), "x", "", "Thanks")
+	if c := w.ticket("SUPPORT-7102"); len(c.Messages) != 3 || c.Messages[2].Row != "1" {
+		t.Errorf("the old key: %+v", c.Messages)
+	}
+	if err := w.SetQueues([]ticketing.Queue{{Key: "bad key"}}, nil); err == nil || w.Recipient(w.ctx, "new@desk.example") != nil {
+		t.Error("queues that are wrong were taken")
+	}
+}

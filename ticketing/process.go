@@ -157,8 +157,8 @@ func (d *Desk) orderKeys(a Arrival, m *mail.Message) []string {
 		}
 	}
 	for _, r := range a.Recipients {
-		if dest, err := d.dir.Lookup(r); err == nil && dest.Number > 0 {
-			keys = append(keys, fmt.Sprintf("ticket:%s-%d", dest.Queue, dest.Number))
+		if dest, err := d.addresses.Load().dir.Lookup(r); err == nil && dest.Number > 0 {
+			keys = append(keys, fmt.Sprintf("ticket:%s-%d", dest.Key, dest.Number))
 		}
 	}
 	return keys

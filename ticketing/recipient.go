@@ -20,6 +20,7 @@ type Queue struct {
 // Destination is what an address of ours means.
 type Destination struct {
 	Queue  string // key of the queue
+	Key    string // of the ticket: the queue's, or one that it once had; empty for the queue itself
 	Number int64  // of the ticket, 0 for the queue itself
 	Token  string // what stood after '+', not verified
 	Bounce bool   // the reverse-path of one mail of ours; Token holds its id and MAC
@@ -39,6 +40,7 @@ type rule struct {
 	pattern string
 	re      *regexp.Regexp
 	queue   string
+	key     string // of a ticket's name
 	kind    ruleKind
 }
 
@@ -75,8 +77,8 @@ func NewDirectory(queues []Queue) (*Directory, error) {
 			}
 			seen[key] = true
 			k, at := strings.ToLower(key), "@"+regexp.QuoteMeta(strings.ToLower(q.Domain))
-			d.add(`^`+k+`-([0-9]{1,18})(\+(.*))?`+at+`$`, q.Key, toTicket)
-			d.add(`^`+k+`-bounces\+(()(.*))`+at+`$`, q.Key, toBounce)
+			d.add(`^`+k+`-([0-9]{1,18})(\+(.*))?`+at+`$`, q.Key, key, toTicket)
+			d.add(`^`+k+`-bounces\+(()(.*))`+at+`$`, q.Key, key, toBounce)
 		}
 		for _, a := range q.Addresses {
 			local, domain, ok := cutAddress(strings.ToLower(a))
@@ -87,7 +89,7 @@ func NewDirectory(queues []Queue) (*Directory, error) {
 				return nil, fmt.Errorf("address %q stands in two queues", a)
 			}
 			seen[local+"@"+domain] = true
-			d.add(`^`+regexp.QuoteMeta(local)+`()(\+(.*))?@`+regexp.QuoteMeta(domain)+`$`, q.Key, toQueue)
+			d.add(`^`+regexp.QuoteMeta(local)+`()(\+(.*))?@`+regexp.QuoteMeta(domain)+`$`, q.Key, q.Key, toQueue)
 		}
 	}
 	return d, nil
@@ -96,12 +98,12 @@ func NewDirectory(queues []Queue) (*Directory, error) {
 // AddRole accepts postmaster@ (RFC 5321 section 4.5.1) and abuse@ (RFC 2142) of a
 // domain that is the desk's own, into a queue.
 func (d *Directory) AddRole(domain, queue string) {
-	d.add(`^(postmaster|abuse)(\+(.*))?@`+regexp.QuoteMeta(strings.ToLower(domain))+`$`, queue, toQueue)
+	d.add(`^(postmaster|abuse)(\+(.*))?@`+regexp.QuoteMeta(strings.ToLower(domain))+`$`, queue, queue, toQueue)
 }
 
-func (d *Directory) add(pattern, queue string, kind ruleKind) {
+func (d *Directory) add(pattern, queue, key string, kind ruleKind) {
 	// (?i) because a local-part is folded by half the world, as regexp tables do.
-	d.rules = append(d.rules, rule{pattern, regexp.MustCompile(`(?is)` + pattern), queue, kind})
+	d.rules = append(d.rules, rule{pattern, regexp.MustCompile(`(?is)` + pattern), queue, key, kind})
 }
 
 // Patterns are the POSIX extended regular expressions of all our addresses, for
@@ -123,6 +125,7 @@ func (d *Directory) Lookup(address string) (Destination, error) {
 		}
 		dest := Destination{Queue: r.queue, Token: m[3], Bounce: r.kind == toBounce}
 		if r.kind == toTicket {
+			dest.Key = r.key
 			// At most 18 digits: it fits.
 			dest.Number, _ = strconv.ParseInt(m[1], 10, 64)
 		}

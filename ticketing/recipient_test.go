@@ -26,15 +26,15 @@ func testDirectory(t *testing.T) *Directory {
 var ours = map[string]Destination{
 	"new@support-ticket.example":                   {Queue: "SUPPORT"},
 	"NEW+tag@Support-Ticket.example":               {Queue: "SUPPORT", Token: "tag"},
-	"SUPPORT-7102@support-ticket.example":          {Queue: "SUPPORT", Number: 7102},
-	"support-7102+0ab@support-ticket.example":      {Queue: "SUPPORT", Number: 7102, Token: "0ab"},
-	"help-12@support-ticket.example":               {Queue: "SUPPORT", Number: 12},
+	"SUPPORT-7102@support-ticket.example":          {Queue: "SUPPORT", Key: "SUPPORT", Number: 7102},
+	"support-7102+0ab@support-ticket.example":      {Queue: "SUPPORT", Key: "SUPPORT", Number: 7102, Token: "0ab"},
+	"help-12@support-ticket.example":               {Queue: "SUPPORT", Key: "HELP", Number: 12},
 	"support-bounces+9.0ab@support-ticket.example": {Queue: "SUPPORT", Token: "9.0ab", Bounce: true},
 	"postmaster@support-ticket.example":            {Queue: "SUPPORT"},
 	"abuse@support-ticket.example":                 {Queue: "SUPPORT"},
 	"sales@example.com":                            {Queue: "SALES"},
 	"first.last@example.com":                       {Queue: "SALES"},
-	"sales-7@example.com":                          {Queue: "SALES", Number: 7},
+	"sales-7@example.com":                          {Queue: "SALES", Key: "SALES", Number: 7},
 }
 
 var notOurs = []string{

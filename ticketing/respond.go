@@ -92,7 +92,7 @@ func readConversation(tx Tx, reply int64) (c conversation, err error) {
 
 // compose makes the mail of a reply to one participant.
 func (d *Desk) compose(ctx context.Context, c conversation, p Participant) ([]byte, Outgoing, error) {
-	q, known := d.queues[c.ticket.Queue]
+	q, known := d.addresses.Load().queues[c.ticket.Queue]
 	if !known {
 		return nil, Outgoing{}, fmt.Errorf("queue %s is not configured any more: put it back, or its key into old_keys of another queue", c.ticket.Queue)
 	}

@@ -49,6 +49,11 @@ func (g *agent) reload(a *app) {
 		g.log.Error("configuration not reloaded, the old one stays", "error", err)
 		return
 	}
+	if err := g.desk.SetQueues(cfg.queues(), cfg.roles()); err != nil {
+		g.log.Error("configuration not reloaded, the old one stays", "error", err)
+		return
+	}
+	g.cfg.Queues, g.cfg.Roles, g.cfg.SharedDomains = cfg.Queues, cfg.Roles, cfg.SharedDomains
 	level, _ := cfg.logLevel()
 	g.level.Set(level)
 	g.cfg.Log.Level = cfg.Log.Level
@@ -68,9 +73,6 @@ func changedSettings(a, b *config) (changed []string) {
 		if !reflect.DeepEqual(before[name].Interface(), after[name].Interface()) {
 			changed = append(changed, name)
 		}
-	}
-	if !reflect.DeepEqual(a.Queues, b.Queues) {
-		changed = append(changed, "queue")
 	}
 	return changed
 }

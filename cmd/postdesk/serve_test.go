@@ -371,9 +371,9 @@ func TestReload(t *testing.T) {
 	}
 	hangup("domain = ", "not reloaded, the old one stays")
 	hangup(strings.Replace(string(text), "[log]", "[log]\nlevel = \"debug\"", 1), "configuration reloaded")
-	line := hangup(strings.Replace(string(text), "7102", "8000", 1), "with a restart only")
-	if got := fmt.Sprint(line["settings"]); got != "[queue]" {
-		t.Errorf("settings %s, want [queue]", got)
+	line := hangup(strings.Replace(string(text), "nameserver = ", "# nameserver = ", 1), "with a restart only")
+	if got := fmt.Sprint(line["settings"]); got != "[dns.nameserver]" {
+		t.Errorf("settings %s, want [dns.nameserver]", got)
 	}
 	if code := d.signalAndWait(syscall.SIGINT); code != 0 {
 		t.Errorf("SIGINT: exit code %d, want 0", code)
