@@ -184,6 +184,7 @@ func TestDNSDown(t *testing.T) {
 	if !ticket.Unverified || m.Authentication.Author != "" || !m.Authentication.Temporary || m.Row != "7" {
 		t.Errorf("without DNS: %+v, %+v", ticket, m)
 	}
+	d.waitReady(http.StatusServiceUnavailable, "DNS does not answer")
 	d.DNS.Trouble("", lab.Healthy)
 	d.until("the author's proof", func() (bool, error) {
 		got, err := d.api.Messages(d.ctx, ticket.Name)
@@ -192,5 +193,6 @@ func TestDNSDown(t *testing.T) {
 		}
 		return true, nil
 	})
+	d.waitReady(http.StatusOK, "")
 	d.noBounce()
 }

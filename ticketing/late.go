@@ -25,6 +25,7 @@ func (d *Desk) verifyLate(ctx context.Context) {
 			d.log.Error("mail that waits for DNS cannot be decided; trying again", "error", err)
 		case !answered:
 			wait = min(2*wait, verifyPauseMax)
+			d.log.Warn("DNS cannot say who wrote some mail; it is shown without rights until DNS answers", "next", wait)
 		default:
 			wait = verifyPause
 		}

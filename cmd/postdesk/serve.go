@@ -85,6 +85,7 @@ type agent struct {
 	registry *prometheus.Registry
 	store    *store.DB
 	desk     *ticketing.Desk
+	resolver *verify.DNS
 	queue    *submission.Queue
 	taking   atomic.Bool // mail is taken by LMTP
 	stops    []part
@@ -134,10 +135,10 @@ func (g *agent) startStore(ctx context.Context) (err error) {
 }
 
 func (g *agent) startDesk(ctx context.Context) (err error) {
-	v, err := newVerifier(g.cfg.DNS.Nameserver)
-	if err != nil {
+	if g.resolver, err = verify.NewResolver(g.cfg.DNS.Nameserver); err != nil {
 		return fmt.Errorf("dns.nameserver: %w", err)
 	}
+	v := verify.New(verify.Config{Resolver: g.resolver})
 	for _, q := range g.cfg.Queues {
 		g.log.Info("queue", "key", q.Key, "addresses", q.Address, "domain", q.Domain)
 	}

@@ -16,7 +16,7 @@ import (
 func (g *agent) startHTTP(ctx context.Context) error {
 	w := web.New(web.Config{
 		Desk: g.desk, Log: g.log, Version: version(), Registry: g.registry,
-		Ready: map[string]func(context.Context) error{"store": g.store.Check, "lmtp": g.checkTaking,
+		Ready: map[string]func(context.Context) error{"store": g.store.Check, "lmtp": g.checkTaking, "dns": g.resolver.Check,
 			"submission": func(context.Context) error { return g.queue.Err() }},
 	})
 	// Root and the agent's own user alone: whoever speaks there acts for every member of

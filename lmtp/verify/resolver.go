@@ -114,7 +114,7 @@ func (d *DNS) ask(ctx context.Context, name string) (texts []string, ttl time.Du
 	for try := 0; try < 2; try++ {
 		for _, server := range d.servers {
 			var r *dns.Msg
-			if r, err = exchange(ctx, server, name); err == nil {
+			if r, err = exchange(ctx, server, name, dns.TypeTXT); err == nil {
 				return readAnswer(r)
 			}
 			if ctx.Err() != nil {
@@ -125,9 +125,20 @@ func (d *DNS) ask(ctx context.Context, name string) (texts []string, ttl time.Du
 	return nil, 0, err
 }
 
-func exchange(ctx context.Context, server, name string) (*dns.Msg, error) {
+// Check says whether any name server answers at all, by asking for the root's name
+// servers: trouble with the domain of one sender is no trouble of ours.
+func (d *DNS) Check(ctx context.Context) (err error) {
+	for _, server := range d.servers {
+		if _, err = exchange(ctx, server, ".", dns.TypeNS); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("DNS does not answer; mail is taken, but nobody's mail is proven: %w", err)
+}
+
+func exchange(ctx context.Context, server, name string, of uint16) (*dns.Msg, error) {
 	m := new(dns.Msg)
-	m.SetQuestion(name, dns.TypeTXT)
+	m.SetQuestion(name, of)
 	m.SetEdns0(1232, false)
 	for _, network := range []string{"udp", "tcp"} {
 		c := dns.Client{Net: network, Timeout: queryLimit}
