@@ -59,11 +59,17 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
+// deliver hands a mail to the desk.
+func (s *site) deliver(n int) error {
+	raw := fmt.Sprintf("From: jo@customer.example\r\nSubject: mail %d\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHelp %d\r\n--b\r\nContent-Type: text/html\r\nContent-Disposition: attachment; filename=\"a.html\"\r\n\r\n<script>\r\n--b--\r\n", n, n)
+	return s.desk.Deliver(s.t.Context(), mail.Envelope{ReversePath: "jo@customer.example", Recipients: []string{"new@desk.example"}}, strings.NewReader(raw))[0].Err
+}
+
+// mail delivers a mail and waits until it is processed.
 func (s *site) mail(n int) {
 	s.t.Helper()
-	raw := fmt.Sprintf("From: jo@customer.example\r\nSubject: mail %d\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHelp %d\r\n--b\r\nContent-Type: text/html\r\nContent-Disposition: attachment; filename=\"a.html\"\r\n\r\n<script>\r\n--b--\r\n", n, n)
-	if r := s.desk.Deliver(s.t.Context(), mail.Envelope{ReversePath: "jo@customer.example", Recipients: []string{"new@desk.example"}}, strings.NewReader(raw)); r[0].Err != nil {
-		s.t.Fatal(r[0].Err)
+	if err := s.deliver(n); err != nil {
+		s.t.Fatal(err)
 	}
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
 		if pending, err := s.desk.Backlog(s.t.Context()); err == nil && pending == 0 {
@@ -232,7 +238,9 @@ func TestStream(t *testing.T) {
 	for lines := bufio.NewScanner(res.Body); lines.Scan() && len(ids) < 3; {
 		if id, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
 			if ids = append(ids, id); len(ids) == 1 {
-				go s.mail(2)
+				if err := s.deliver(2); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 		if strings.HasPrefix(lines.Text(), ":") {
