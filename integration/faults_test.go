@@ -120,6 +120,7 @@ func fill(t *testing.T, path string) {
 // While another process holds the database, mail is deferred; it arrives when the
 // lock is gone.
 func TestLockedDatabase(t *testing.T) {
+	t.Parallel() // it waits for half a minute, as Postfix would
 	d := newDesk(t, time.Minute, lab.Options{}, lab.AgentOptions{})
 	d.writeNumbered(0, 1)
 	d.waitTickets(1)
@@ -172,6 +173,7 @@ func TestSubmissionDown(t *testing.T) {
 // While DNS does not answer, mail is taken at once and shown without rights; when DNS
 // is back, the verdict is made good.
 func TestDNSDown(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, 2*time.Minute, lab.Options{}, lab.AgentOptions{})
 	d.DNS.Trouble("", lab.ServFail)
 	start := time.Now()

@@ -61,6 +61,7 @@ func killer(d *desk, rnd *rand.Rand, n, total int, progress func() int) (wait fu
 // Killed at random moments while Postfix delivers, the agent loses no mail and makes
 // no ticket twice.
 func TestKilledWhileReceiving(t *testing.T) {
+	t.Parallel()
 	const mails, kills, senders = 500, 10, 8
 	d := newDesk(t, 3*time.Minute, lab.Options{}, lab.AgentOptions{})
 	rnd := random(t)
