@@ -10,9 +10,10 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -44,13 +45,17 @@ type Server struct {
 	handler Handler
 	log     *slog.Logger
 	stall   time.Duration
+	limit   int64           // octets of a message; 0 is none
 	ctx     context.Context // ends when deliveries must give up
 	cancel  context.CancelFunc
 
-	mu       sync.Mutex
-	sessions map[*session]bool // true: in mid-delivery
-	stopping bool
-	idle     *sync.Cond // signalled when a session ends
+	// go-smtp's Shutdown waits for idle connections, and its Close does nothing after it:
+	// what is open is known here.
+	mu        sync.Mutex
+	listeners []net.Listener
+	conns     map[*conn]bool // true: in mid-delivery, until it is answered
+	stopping  bool
+	gone      *sync.Cond // signalled when a connection ends
 }
 
 // NewServer makes a server; Serve starts it.
@@ -61,27 +66,37 @@ func NewServer(cfg Config, h Handler) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{handler: h, log: cfg.Log, stall: cfg.Stall, sessions: map[*session]bool{}}
-	s.idle = sync.NewCond(&s.mu)
+	s := &Server{handler: h, log: cfg.Log, stall: cfg.Stall, limit: cfg.MaxMessageBytes, conns: map[*conn]bool{}}
+	s.gone = sync.NewCond(&s.mu)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.smtp = smtp.NewServer(smtp.BackendFunc(s.newSession))
+	s.smtp = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		return &session{server: s, smtp: c, conn: c.Conn().(*conn)}, nil
+	}))
 	s.smtp.LMTP = true
 	s.smtp.Domain = cfg.Hostname
+	s.smtp.ErrorLog = slog.NewLogLogger(cfg.Log.Handler(), slog.LevelWarn)
 	s.smtp.EnableSMTPUTF8 = true // without it Postfix bounces mail that needs it
 	s.smtp.MaxLineLength = 0     // it holds for DATA too, where a long line would get 554
-	if cfg.MaxMessageBytes > 0 {
-		s.smtp.MaxMessageBytes = cfg.MaxMessageBytes + 1 // go-smtp refuses a message of exactly the limit
-	}
-	s.smtp.ReadTimeout = 0 // it counts from the DATA command on; stallConn bounds each read instead
+	s.smtp.MaxMessageBytes = 0   // it is off by one, and answers 552 at the end of data
+	s.smtp.ReadTimeout = 0       // it counts from the DATA command on; conn bounds each read instead
 	return s
 }
 
 // Serve answers connections of l until Shutdown or until ctx ends.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	s.mu.Lock()
+	s.listeners = append(s.listeners, l)
+	stopping := s.stopping
+	s.mu.Unlock()
+	if stopping {
+		return l.Close()
+	}
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
-	err := s.smtp.Serve(stallListener{l, s.stall})
-	if ctx.Err() != nil || s.isStopping() {
+	err := s.smtp.Serve(listener{l, s})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil || s.stopping {
 		return nil
 	}
 	return err
@@ -92,68 +107,73 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopping = true
-	for sess, busy := range s.sessions {
+	listeners := s.listeners
+	var idle []*conn
+	for c, busy := range s.conns {
 		if !busy {
-			sess.conn.Conn().Close()
+			idle = append(idle, c)
 		}
 	}
 	s.mu.Unlock()
-	force := context.AfterFunc(ctx, func() {
-		s.cancel()
-		s.smtp.Close()
-		s.mu.Lock()
-		s.idle.Broadcast()
-		s.mu.Unlock()
-	})
-	defer force()
-	// go-smtp's own Shutdown waits for idle connections; here only its listeners matter.
-	done, cancel := context.WithCancel(context.Background())
-	cancel()
-	s.smtp.Shutdown(done)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for len(s.sessions) > 0 && ctx.Err() == nil {
-		s.idle.Wait()
+	for _, l := range listeners {
+		l.Close()
 	}
+	for _, c := range idle {
+		c.Close()
+	}
+	rest := s.waitGone(ctx)
 	s.cancel()
-	return ctx.Err()
+	for _, c := range rest {
+		c.Close()
+	}
+	if len(rest) > 0 {
+		return ctx.Err()
+	}
+	return nil
 }
 
-func (s *Server) isStopping() bool {
+// waitGone gives the connections that are still open when ctx ends.
+func (s *Server) waitGone(ctx context.Context) []*conn {
+	wake := context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.gone.Broadcast()
+	})
+	defer wake()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stopping
-}
-
-// stallListener gives each connection a limit for every single read and write.
-type stallListener struct {
-	net.Listener
-	stall time.Duration
-}
-
-func (l stallListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for len(s.conns) > 0 && ctx.Err() == nil {
+		s.gone.Wait()
 	}
-	return &stallConn{Conn: c, stall: l.stall}, nil
+	return slices.Collect(maps.Keys(s.conns))
 }
 
-type stallConn struct {
-	net.Conn
-	stall time.Duration
-	last  atomic.Bool // nothing more is read: the server is stopping
-}
-
-func (c *stallConn) Read(p []byte) (int, error) {
-	if c.last.Load() {
-		return 0, io.EOF
+// opened counts a connection in; false: it came while the server was stopping.
+func (s *Server) opened(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopping {
+		s.conns[c] = false
 	}
-	c.Conn.SetReadDeadline(time.Now().Add(c.stall))
-	return c.Conn.Read(p)
+	return !s.stopping
 }
 
-func (c *stallConn) Write(p []byte) (int, error) {
-	c.Conn.SetWriteDeadline(time.Now().Add(c.stall))
-	return c.Conn.Write(p)
+func (s *Server) closed(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	s.gone.Broadcast()
+}
+
+// setBusy keeps Shutdown from cutting a delivery; one that ends while stopping is
+// the connection's last.
+func (s *Server) setBusy(c *conn, busy bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, open := s.conns[c]; open {
+		s.conns[c] = busy
+	}
+	c.inData.Store(busy)
+	// Not closed here: a QUIT that Postfix sent behind the message is answered first.
+	c.last.Store(!busy && s.stopping)
 }

@@ -6,35 +6,28 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/emersion/go-smtp"
 
 	"postdesk/ticketing/mail"
 )
 
-// session is one connection. go-smtp calls it from one goroutine.
+// session is one connection. go-smtp calls it from one goroutine, or has the one wait
+// for the other.
 type session struct {
 	server *Server
-	conn   *smtp.Conn
+	smtp   *smtp.Conn
+	conn   *conn
 	env    mail.Envelope
 }
 
-func (s *Server) newSession(c *smtp.Conn) (smtp.Session, error) {
-	sess := &session{server: s, conn: c}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopping {
-		return nil, temporary()
-	}
-	s.sessions[sess] = false
-	return sess, nil
-}
-
-// Mail begins a transaction (RFC 5321 section 4.1.1.2).
+// Mail begins a transaction (RFC 5321 section 4.1.1.2). This is the place to refuse
+// what is too large (RFC 1870 section 6.1): later, it would be backscatter.
 func (s *session) Mail(from string, opts *smtp.MailOptions) error {
-	s.env = mail.Envelope{ReversePath: from, Peer: s.conn.Hostname()}
-	if opts != nil {
-		s.env.SMTPUTF8, s.env.Size = opts.UTF8, opts.Size
+	s.env = mail.Envelope{ReversePath: from, Peer: s.smtp.Hostname(), SMTPUTF8: opts.UTF8, Size: opts.Size}
+	if s.server.limit > 0 && opts.Size > s.server.limit {
+		return &smtp.SMTPError{Code: 552, EnhancedCode: smtp.EnhancedCode{5, 3, 4}, Message: "Message size exceeds the limit"}
 	}
 	return nil
 }
@@ -62,16 +55,22 @@ func (s *session) Data(io.Reader) error { return temporary() }
 // any answer: go-smtp would keep it and run the rest of the message as commands,
 // so that whoever wrote the message could deliver another under any name.
 func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) error {
-	s.setBusy(true)
-	defer s.setBusy(false)
+	if _, chunks := r.(*io.PipeReader); chunks {
+		return temporary() // BDAT, which is not offered: see conn.Write
+	}
+	s.server.setBusy(s.conn, true) // until Reset, when the answers are written
 	body := &watchedReader{r: r}
+	if s.env.Size == 0 {
+		body.limit = s.server.limit // what was declared within the limit is taken whole
+	}
 	results := s.deliver(body)
 	if body.err == nil {
 		// The handler may have stopped early; what it left must not be read as commands.
 		io.Copy(io.Discard, body)
 	}
 	if body.err != io.EOF {
-		s.conn.Conn().Close()
+		s.server.log.Warn("the message did not come whole; it is not delivered", "reverse_path", s.env.ReversePath, "error", body.err)
+		s.conn.Close()
 		return temporary()
 	}
 	for i, to := range s.env.Recipients {
@@ -105,47 +104,43 @@ func (s *session) deliver(body io.Reader) (results []mail.Result) {
 	return results
 }
 
-// Reset ends a transaction without a message (RFC 5321 section 4.1.1.5).
-func (s *session) Reset() { s.env = mail.Envelope{} }
+// Reset ends a transaction: at RSET (RFC 5321 section 4.1.1.5), and when a message has
+// been answered.
+func (s *session) Reset() {
+	s.env = mail.Envelope{}
+	s.server.setBusy(s.conn, false)
+}
 
 // Logout is called when the connection ends.
-func (s *session) Logout() error {
-	s.server.mu.Lock()
-	defer s.server.mu.Unlock()
-	delete(s.server.sessions, s)
-	s.server.idle.Broadcast()
-	return nil
-}
-
-// setBusy keeps Shutdown from cutting a delivery; one that ends while stopping is
-// the connection's last.
-func (s *session) setBusy(busy bool) {
-	s.server.mu.Lock()
-	defer s.server.mu.Unlock()
-	if _, known := s.server.sessions[s]; known {
-		s.server.sessions[s] = busy
-	}
-	if !busy && s.server.stopping {
-		// The answer is still to be written, so the connection is not closed here.
-		s.conn.Conn().(*stallConn).last.Store(true)
-	}
-}
+func (s *session) Logout() error { return nil }
 
 func (s *session) panicked(r any) {
 	s.server.log.Error("panic while taking mail; answered 451", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 }
 
+// okText is the text of a 250: one line of ASCII that fits in a reply (RFC 5321
+// section 4.5.3.1.5), whatever the handler gives.
 func okText(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
 	if text == "" {
 		return "OK"
 	}
-	return text
+	return text[:min(len(text), 200)]
 }
 
-// watchedReader remembers how reading ended.
+var errTooLarge = errors.New("larger than the limit, and not declared by SIZE")
+
+// watchedReader remembers how reading ended, and ends it at the limit.
 type watchedReader struct {
-	r   io.Reader
-	err error
+	r     io.Reader
+	limit int64 // 0 is none
+	n     int64
+	err   error
 }
 
 func (w *watchedReader) Read(p []byte) (int, error) {
@@ -153,6 +148,9 @@ func (w *watchedReader) Read(p []byte) (int, error) {
 		return 0, w.err
 	}
 	n, err := w.r.Read(p)
+	if w.n += int64(n); w.limit > 0 && w.n > w.limit {
+		n, err = 0, errTooLarge
+	}
 	w.err = err
 	return n, err
 }
