@@ -316,6 +316,9 @@ func (a *Agent) Drained(ctx context.Context) error {
 }
 
 func tail(text string, lines int) string {
-	all := strings.Split(strings.TrimSpace(text), "\n")
+	if text = strings.TrimSpace(text); text == "" {
+		return ""
+	}
+	all := strings.Split(text, "\n")
 	return "\n" + strings.Join(all[max(0, len(all)-lines):], "\n")
 }

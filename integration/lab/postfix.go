@@ -178,7 +178,7 @@ func port(want int) (int, error) {
 			return p, ln.Close()
 		}
 		if want != 0 {
-			return 0, fmt.Errorf("port %d on 127.0.0.1 is in the way: %w", want, err)
+			return 0, fmt.Errorf("port %d on 127.0.0.1 is in the way: %w; who has it: ss -ltnp 'sport = :%[1]d'", want, err)
 		}
 	}
 	return 0, fmt.Errorf("no free port on 127.0.0.1")

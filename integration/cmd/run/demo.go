@@ -68,10 +68,14 @@ func quoted(args []string) (line string) {
 
 // write sends a signed letter and waits until it is on the desk.
 func (p *play) write(m lab.Letter) error {
-	if err := p.Write(p.ctx, m); err != nil {
+	raw, err := p.Keys.Sign(m.Raw(), lab.SignedDomain)
+	if err != nil {
 		return err
 	}
-	fmt.Println(indent(m.Raw()))
+	fmt.Println(indent(raw))
+	if err := p.Send(p.ctx, m.From, []string{m.To}, raw); err != nil {
+		return err
+	}
 	if err := p.Empty(p.ctx); err != nil {
 		return err
 	}

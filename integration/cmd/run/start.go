@@ -22,7 +22,7 @@ const (
 func start(ctx context.Context, folder string) error {
 	w, err := begin(ctx, folder, lab.Options{MXPort: mxPort, SubmissionPort: submissionPort, SinkDSN: true}, lab.AgentOptions{HTTPPort: httpPort})
 	if err != nil {
-		return fmt.Errorf("%w\n(who listens on a port: ss -ltnp 'sport = :2525')", err)
+		return err
 	}
 	defer w.end()
 	out, err := outside.Open(folder, w.Lab)
@@ -42,7 +42,7 @@ func (w *world) say(token string) {
 	fmt.Printf(`
 postdesk runs behind a Postfix of its own.
 
-  mail to new@%[1]s     127.0.0.1:%[2]d (SMTP, as from the outside)
+  mail to new@%[1]s      127.0.0.1:%[2]d (SMTP, as from the outside)
   API and health                          %[3]s
   configuration, data, logs               %[4]s (gone after Ctrl-C)
   what comes out of the desk              shown here, and kept in run/mails
