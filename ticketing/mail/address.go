@@ -17,7 +17,29 @@ func parseAddresses(s string) ([]Address, bool) {
 		a.next()
 	}
 	a.flush()
-	return a.list, a.group
+	return joinNames(a.list), a.group
+}
+
+// joinNames puts together what a comma without quotes took apart: "Doe, Jane <jane@…>" is
+// one mailbox, since a name alone reaches nobody.
+func joinNames(list []Address) []Address {
+	var out []Address
+	var names []string
+	for _, a := range list {
+		if a.Address == "" {
+			names = append(names, a.Name)
+			continue
+		}
+		if len(names) > 0 {
+			a.Name = strings.TrimSuffix(strings.Join(append(names, a.Name), ", "), ", ")
+			names = nil
+		}
+		out = append(out, a)
+	}
+	if len(names) > 0 {
+		out = append(out, Address{Name: strings.Join(names, ", ")})
+	}
+	return out
 }
 
 // word is an atom or a quoted-string; spaced says that white space stands before it.
@@ -267,11 +289,12 @@ func cleanSpec(s string) string {
 	}
 	local, domain := strings.TrimSpace(s[:at]), strings.ToLower(squeeze(s[at+1:]))
 	if isQuotedString(local) {
-		if local = cleanText(unescape(local[1 : len(local)-1])); !isDotAtom(local) {
-			local = quote(local)
-		}
+		local = cleanText(unescape(local[1 : len(local)-1]))
 	} else {
 		local = squeeze(local)
+	}
+	if local != "" && !isDotAtom(local) {
+		local = quote(local)
 	}
 	return local + "@" + domain
 }

@@ -188,6 +188,9 @@ func (r *bodyReader) addFile(e *entity) {
 			a.Name += ".eml"
 		}
 	}
+	if a.Name == "" && a.Type == "text/calendar" {
+		a.Name = "invite.ics"
+	}
 	r.add(a)
 	if isTNEF(e.body) {
 		r.addTNEF(e.body)
@@ -296,6 +299,8 @@ func unflow(s string, delSp bool) string {
 		}
 		if !open && d > 0 {
 			b.WriteString(strings.Repeat(">", d) + " ")
+		} else if !open && strings.HasPrefix(text, ">") {
+			b.WriteByte(' ') // stuffed, so that it is no quote
 		}
 		// The mark of a signature is never flowed (section 4.3).
 		soft := strings.HasSuffix(text, " ") && text != "-- "

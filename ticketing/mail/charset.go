@@ -124,10 +124,13 @@ func toUTF8(b []byte, label, hint string) (text, problem string) {
 	switch cs.name {
 	case "":
 		s := guessText(b, hint)
-		if label != "" {
-			return s, "the charset " + clip(label) + " is not known"
+		switch {
+		case label != "":
+			problem = "the charset " + clip(label) + " is not known"
+		case !utf8.Valid(b):
+			problem = "the charset is not named, and guessed"
 		}
-		return s, ""
+		return s, problem
 	case "us-ascii":
 		if isASCII(string(b)) && !hasEscape(b) {
 			return string(b), ""

@@ -72,8 +72,8 @@ func readWord(s string) (encodedWord, int) {
 			word.text = s[start:i]
 			return word, i + 2
 		}
-		if s[i] == '=' && s[i+1] == '?' {
-			// The next word begins: this one lost its end.
+		if s[i] == '=' && s[i+1] == '?' && !strings.HasPrefix(s[i+2:], "=") {
+			// The next word begins: this one lost its end. ("=?=" is padding and an end.)
 			word.text = strings.TrimRight(s[start:i], " \t")
 			return word, i
 		}

@@ -23,6 +23,8 @@ func (p *parsing) header(raw []byte) ([]field, []byte) {
 		if h.isEnd(line, pos, end) {
 			if len(bytes.TrimSpace(line)) == 0 {
 				pos = end
+			} else if len(h.names) > 0 {
+				p.problem("there is no empty line behind the header")
 			}
 			break
 		}

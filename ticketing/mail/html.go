@@ -2,6 +2,7 @@ package mail
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -70,7 +71,10 @@ func htmlText(page string) string {
 }
 
 // breaksMax is two empty lines: more say nothing.
-const breaksMax = 3
+const (
+	breaksMax = 3
+	quotesMax = 20 // the deepest quote that is marked as such
+)
 
 // openElement is an element whose end has not come.
 type openElement struct {
@@ -93,6 +97,7 @@ type textWriter struct {
 	space    bool // a space is owed
 	inLine   bool // the line has text
 	lastRune rune
+	marks    int // quote marks of the last line
 }
 
 func (w *textWriter) hidden() bool { return w.hides > 0 }
@@ -263,21 +268,12 @@ func (w *textWriter) text(s string) {
 		}
 		return
 	}
-	from := -1
-	for i, r := range s {
-		if r == ' ' || r == '\n' || r == '\t' || r == '\r' || r == '\f' {
-			if from >= 0 {
-				w.put(s[from:i])
-				from = -1
-			}
-			w.space = true
-		} else if from < 0 {
-			from = i
-		}
+	isSpace := func(r rune) bool { return strings.ContainsRune(" \n\t\r\f", r) }
+	for i, word := range strings.FieldsFunc(s, isSpace) {
+		w.space = w.space || i > 0 || isSpace(rune(s[0]))
+		w.put(word)
 	}
-	if from >= 0 {
-		w.put(s[from:])
-	}
+	w.space = w.space || s != "" && isSpace(rune(s[len(s)-1]))
 }
 
 // put writes visible text, with what is owed before it.
@@ -288,11 +284,12 @@ func (w *textWriter) put(s string) {
 	if w.out.Len() == 0 {
 		w.breaks, w.space = 0, false
 	}
-	prefix := strings.Repeat(">", min(w.quotes, 20))
+	prefix := strings.Repeat(">", min(w.quotes, quotesMax))
+	between := prefix[:min(len(prefix), w.marks)]
 	for w.breaks = min(w.breaks, breaksMax); w.breaks > 0; w.breaks-- {
 		w.out.WriteByte('\n')
 		if w.breaks > 1 {
-			w.out.WriteString(prefix)
+			w.out.WriteString(between)
 		}
 		w.inLine = false
 	}
@@ -302,7 +299,7 @@ func (w *textWriter) put(s string) {
 		w.out.WriteByte(' ')
 	}
 	w.out.WriteString(s)
-	w.inLine, w.space = true, false
+	w.inLine, w.space, w.marks = true, false, len(prefix)
 }
 
 // clean drops characters that show nothing, which newsletters fill their previews with.
@@ -342,15 +339,6 @@ func attr(t html.Token, name string) string {
 	return ""
 }
 
-func hasAttr(t html.Token, name string) bool {
-	for _, a := range t.Attr {
-		if a.Key == name {
-			return true
-		}
-	}
-	return false
-}
-
 // hidesContent is for elements of which nothing shows: those that never do, and those
 // that a style hides, as the preview text of newsletters.
 func hidesContent(t html.Token) bool {
@@ -358,13 +346,10 @@ func hidesContent(t html.Token) bool {
 	case "script", "style", "title", "template", "textarea", "select", "object", "svg", "noframes", "iframe", "audio", "video":
 		return true
 	}
-	if hasAttr(t, "hidden") {
+	if slices.ContainsFunc(t.Attr, func(a html.Attribute) bool { return a.Key == "hidden" }) {
 		return true
 	}
 	style := strings.ToLower(attr(t, "style"))
-	if style == "" {
-		return false
-	}
 	for decl := range strings.SplitSeq(style, ";") {
 		name, value, _ := strings.Cut(decl, ":")
 		value = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "!important"))

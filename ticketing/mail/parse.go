@@ -78,6 +78,9 @@ func (p *parsing) root(raw []byte) *entity {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		p.problem("the message is empty")
 	}
+	if bytes.IndexByte(raw, 0) >= 0 {
+		p.problem("there are NUL octets")
+	}
 	if bytes.IndexByte(raw, '\n') < 0 && bytes.IndexByte(raw, '\r') >= 0 {
 		p.problem("lines end in a bare CR")
 		raw = bytes.ReplaceAll(raw, []byte("\r"), []byte("\n"))
