@@ -2,6 +2,7 @@ package lmtp
 
 import (
 	"bytes"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -102,5 +103,52 @@ func TestPeerIsChecked(t *testing.T) {
 	(<-accepted).Close()
 	if !strings.Contains(log.String(), "uid=65534") {
 		t.Errorf("the log does not name the user: %s", log.String())
+	}
+}
+
+// The socket that systemd holds open is taken over, in a process of its own since it
+// comes as descriptor 3 (sd_listen_fds(3)).
+func TestListenInherited(t *testing.T) {
+	if os.Getenv("LISTEN_FDS") != "" {
+		l, err := Listen(t.Context(), "systemd", ListenOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, "inherited")
+		c.Close()
+		return
+	}
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f, err := l.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	// The pid is known to the shell alone, and stays when it becomes the test.
+	cmd := exec.Command("sh", "-c", `LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" -test.run='^TestListenInherited$'`, os.Args[0])
+	cmd.ExtraFiles = []*os.File{f}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got, err := io.ReadAll(c); err != nil || string(got) != "inherited" {
+		t.Errorf("the socket's owner said %q, %v", got, err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
 	}
 }
