@@ -59,6 +59,7 @@ type addressScan struct {
 	spaced  bool
 	comment string
 	angles  []string // of one mailbox; more than one are more than one mailbox
+	named   int      // how many words stand before the last angle bracket
 	noQuote bool     // no quoted-string ends behind here
 	noParen bool     // no comment ends behind here
 }
@@ -141,7 +142,8 @@ func (a *addressScan) readAtom(rest string) {
 }
 
 // readAngle reads what stands in angle brackets. One that is not closed ends where the
-// next mailbox seems to begin; a route (RFC 5322 section 4.4) may hold commas.
+// next mailbox seems to begin; a route (RFC 5322 section 4.4) may hold commas. Nothing with
+// an "@" is passed over: who reads one author where another reads two can be deceived.
 func (a *addressScan) readAngle() {
 	start, quoted := a.pos+1, false
 	route := strings.HasPrefix(strings.TrimLeft(a.s[start:min(start+8, len(a.s))], " \t"), "@")
@@ -156,9 +158,12 @@ loop:
 		case quoted:
 		case c == ':':
 			route = false
-		case c == '>', c == ',' && !route:
+		case c == '>', c == ';', c == ',' && !route:
 			break loop
 		case c == '<':
+			if strings.Contains(a.s[start:i], "@") {
+				a.angles = append(a.angles, strings.TrimSpace(a.s[start:i]))
+			}
 			start = i + 1
 		}
 	}
@@ -166,6 +171,7 @@ loop:
 	if text := strings.TrimSpace(a.s[start:i]); text != "" {
 		a.angles = append(a.angles, text)
 	}
+	a.named = max(a.named, len(a.words))
 	a.pos = i
 	if i < len(a.s) && a.s[i] == '>' {
 		a.pos++
@@ -184,9 +190,14 @@ func (a *addressScan) hasAt() bool {
 
 // flush ends a mailbox.
 func (a *addressScan) flush() {
-	words, angles, comment := a.words, a.angles, a.comment
-	a.words, a.angles, a.comment, a.spaced = nil, nil, "", false
+	words, angles, comment, named := a.words, a.angles, a.comment, a.named
+	a.words, a.angles, a.comment, a.spaced, a.named = nil, nil, "", false, 0
 	if len(angles) > 0 {
+		behind, _ := bareSpecs(words[named:])
+		if len(behind) > 0 {
+			words = words[:named]
+			angles = append(angles, behind...)
+		}
 		name := phrase(words)
 		if name == "" {
 			name = DecodeHeader(comment)

@@ -44,6 +44,9 @@ func newHTMLPolicy() *bluemonday.Policy {
 	p.AllowAttrs("color", "bgcolor").Matching(color).OnElements("font", "table", "td", "th", "tr")
 	p.AllowStyles("color", "background-color").Matching(color).Globally()
 	p.AllowStyles("text-align", "font-weight", "font-style", "text-decoration").Matching(regexp.MustCompile(`^[a-z0-9-]{1,20}$`)).Globally()
+	// What the sender hid, as the preview text of newsletters, stays hidden.
+	p.AllowStyles("display").MatchingEnum("none").Globally()
+	p.AllowStyles("visibility").MatchingEnum("hidden").Globally()
 	return p
 }
 

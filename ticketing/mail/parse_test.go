@@ -16,3 +16,126 @@ func TestParseNeverRefuses(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 }
+
+func TestParseAddressList(t *testing.T) {
+	for in, want := range map[string]string{
+		`Doe, Jane <j@x.example>`:         `Doe, Jane|j@x.example`,
+		`"Doe\, Jane" <j@X.example>, b@y`: `Doe, Jane|j@x.example ; |b@y`,
+		`j@x.example (Jane (J) Doe)`:      `Jane (J) Doe|j@x.example`,
+		`undisclosed-recipients:;`:        ``,
+		`user @ host.example`:             `|user@host.example`,
+		`=?utf-8?Q?Doe,_J?= <j@x>`:        `Doe, J|j@x`,
+		`<@a,@b:j@x>`:                     `|j@x`,
+		`"john doe"@x`:                    `|"john doe"@x`,
+		`"john"@x`:                        `|john@x`,
+		`Jane <j@x; Bob <b@y>`:            `Jane|j@x ; Bob|b@y`,
+		// A name may look like an address; the address is what stands in brackets.
+		`a@good.example <b@evil.example>`:              `a@good.example|b@evil.example`,
+		`=?utf-8?q?a=40good.example?= <b@evil>`:        `a@good.example|b@evil`,
+		`<a@good.example> <b@evil.example>`:            `|a@good.example ; |b@evil.example`,
+		`<a@good.example> b@evil.example`:              `|a@good.example ; |b@evil.example`,
+		`<a@good.example <b@evil.example>`:             `|a@good.example ; |b@evil.example`,
+		`a@good.example b@evil.example`:                `|a@good.example ; |b@evil.example`,
+		`"a@good.example"@evil.example`:                `|"a@good.example"@evil.example`,
+		`"unclosed <j@x>`:                              `unclosed|j@x`,
+		"=?utf-8?b?" + "w6Q=" + "?= <j@x> (a comment)": `ä|j@x`,
+	} {
+		var got []string
+		for _, a := range ParseAddressList(in) {
+			got = append(got, a.Name+"|"+a.Address)
+		}
+		if s := strings.Join(got, " ; "); s != want {
+			t.Errorf("%s: %s, want %s", in, s, want)
+		}
+	}
+}
+
+func TestDecodeHeader(t *testing.T) {
+	for in, want := range map[string]string{
+		"=?utf-8?Q?what??=":                                           "what?",
+		"=?utf-8?Q?a?=20b?=":                                          "a? b",
+		"=?UTF-8*en?Q?x?=":                                            "x",
+		"=?utf-8?B?5Lit5Zu?= =?utf-8?B?95paH?=":                       "中国文",
+		"=?gb2312?B?1tA=?=\t=?gb2312?B?ufo=?=":                        "中国",
+		"=?iso-2022-jp?B?GyRCNEE=?= =?iso-2022-jp?B?O3obKEI=?=":       "漢字",
+		"=?utf-8?q?a?= b =?utf-8?q?c?=":                               "a b c",
+		"=?utf-8?q?a b?=":                                             "a b",
+		"=?utf-8?q?lost =?utf-8?q?_end?=":                             "lost end",
+		"=?utf-8?Q?no end":                                            "=?utf-8?Q?no end",
+		"=?no-such?Q?=E4?=":                                           "ä",
+		"=?windows-1252?Q?=93x=94?=":                                  "“x”",
+		"=?utf-8?q?a=0D=0ABcc:_x?=":                                   "a Bcc: x",
+		"=?utf-7?q?+AOQ-?= =?koi8-r?b?8NLJ18XU?= =?big5?b?pKSk5Q==?=": "äПривет中文",
+		"a =?= b ?= =??= =?x?y?z?=":                                   "a =?= b ?= =??= =?x?y?z?=",
+	} {
+		if got := DecodeHeader(in); got != want {
+			t.Errorf("%s: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestParseDate(t *testing.T) {
+	for in, want := range map[string]string{
+		"Mon, 2 Mar 2026 10:11:12 +0100 (CET)": "2026-03-02T10:11:12+01:00",
+		"2 Mar 26 10:11 EST":                   "2026-03-02T10:11:00-05:00",
+		"Mon Mar  2 10:11:12 2026":             "2026-03-02T10:11:12Z",
+		"2026-03-02T10:11:12.5Z":               "2026-03-02T10:11:12Z",
+		"02-Mar-2026 10:11:12":                 "2026-03-02T10:11:12Z",
+		"Monday, March 2, 2026 10:11 PM":       "2026-03-02T22:11:00Z",
+		"yesterday":                            "0001-01-01T00:00:00Z",
+		"Mon, 99 Mar 2026 10:11:12 +0100":      "0001-01-01T00:00:00Z",
+	} {
+		if got := parseDate(in).Format("2006-01-02T15:04:05Z07:00"); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestHTMLText(t *testing.T) {
+	for in, want := range map[string]string{
+		`<a href="https://x.example/">https://x.example</a> <a href="https://y.example/z">there</a>`: "https://x.example there <https://y.example/z>",
+		`<a href="javascript:x">no link</a>`:                                 "no link",
+		`<p>a<p>b<br>c`:                                                      "a\n\nb\nc",
+		`a&nbsp;b &amp;lt; c`:                                                "a b &lt; c",
+		`<ol><li>x<li>y</ol><ul><li>z</ul>`:                                  "1. x\n2. y\n\n- z",
+		"<pre>a  b\n c</pre>":                                                "a  b\n c",
+		`<!--[if mso]>no<![endif]-->yes`:                                     "yes",
+		`a<span style="DISPLAY: none !important">no</span>b`:                 "ab",
+		`<div style="max-height:0px"><p>no<p>no</div>yes`:                    "yes",
+		`<blockquote>q<blockquote>r</blockquote></blockquote>s`:              "> q\n>\n>> r\n\ns",
+		`<img src=x alt="A logo" width=200><img src=y alt=t width=1>`:        "[A logo]",
+		strings.Repeat("<div>", 3000) + "deep" + strings.Repeat("</div>", 9): "deep",
+	} {
+		if got := htmlText(in); got != want {
+			t.Errorf("%.80s: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestSanitizeHTML(t *testing.T) {
+	in := `<img src="https://t.example/p"><img src="//t.example/p"><img src="data:image/png;base64,x"><img src="cid:pic@x">` +
+		`<p style="background:url(https://t.example/);position:fixed;color:red" onclick="x()">t</p><style>@import "https://t.example"</style>` +
+		`<svg><image href="https://t.example/"/></svg><form action="https://t.example"><input></form><link href="https://t.example"><meta http-equiv=refresh>` +
+		`<a href="javascript:x()">a</a><a href="/relative">b</a><iframe src="https://t.example"></iframe><table background="https://t.example"><tr><td>c</td></tr></table>`
+	out := SanitizeHTML(in)
+	for _, bad := range []string{"t.example", "data:", "javascript", "onclick", "position", "url(", "<form", "<svg", "<meta", "/relative"} {
+		if strings.Contains(out, bad) {
+			t.Errorf("%s is left in %s", bad, out)
+		}
+	}
+	for _, good := range []string{`src="cid:pic@x"`, "color: red", "<td>c</td>"} {
+		if !strings.Contains(out, good) {
+			t.Errorf("%s is not left in %s", good, out)
+		}
+	}
+}
+
+func TestFileNames(t *testing.T) {
+	for in, want := range map[string]string{
+		"../../etc/passwd": "passwd", `C:\temp\a.txt`: "a.txt", "a\u202Efdp.exe": "afdp.exe", "..": "", "a\r\nb": "a b", "a\u200Bb": "ab", `"q"`: "q",
+	} {
+		if got := shownName(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
