@@ -77,7 +77,8 @@ func (d Draft) writeHeader(w *headerWriter) error {
 		return fmt.Errorf("Auto-Submitted: %q is neither auto-replied nor auto-generated", d.AutoSubmitted)
 	}
 	if d.Suppress {
-		w.line("X-Auto-Response-Suppress: All")
+		// Not "All": that means delivery reports too (NDR), and we want to know of failures.
+		w.line("X-Auto-Response-Suppress: DR, RN, NRN, OOF, AutoReply")
 	}
 	for _, h := range d.Headers {
 		if err := w.extra(h); err != nil {

@@ -10,6 +10,10 @@ import (
 // a line and its encoded trailing space fit into quoted-printable.
 const flowAt = 72
 
+// deepest is the deepest quote that is written. No reader shows more, and each mark
+// costs on every line.
+const deepest = 20
+
 // plainText is the text/plain body, flowed (RFC 3676). The signature comes last, since
 // its mark holds to the end of the part (section 4.3).
 func (d Draft) plainText() string {
@@ -18,19 +22,19 @@ func (d Draft) plainText() string {
 		depth, text := quoteDepth(line)
 		writeFlowed(&b, depth, text)
 	}
-	if strings.TrimSpace(d.Quote) != "" {
+	if quote := splitLines(d.Quote); len(quote) > 0 {
 		b.WriteString("\n")
 		if head := cleanText(d.QuoteHead); head != "" {
 			writeFlowed(&b, 0, head)
 		}
-		for _, line := range splitLines(d.Quote) {
+		for _, line := range quote {
 			depth, text := quoteDepth(line)
 			writeFlowed(&b, depth+1, text)
 		}
 	}
-	if strings.TrimSpace(d.Signature) != "" {
+	if signature := splitLines(d.Signature); len(signature) > 0 {
 		b.WriteString("\n-- \n")
-		for _, line := range splitLines(d.Signature) {
+		for _, line := range signature {
 			writeFlowed(&b, 0, line)
 		}
 	}
@@ -67,6 +71,7 @@ func quoteDepth(line string) (int, string) {
 // writeFlowed writes one line as one or more: each but the last ends in a space. Spaces at
 // the end of what was typed go, as they would join it to the next line (RFC 3676 section 4.2).
 func writeFlowed(b *strings.Builder, depth int, line string) {
+	depth = min(depth, deepest)
 	prefix := strings.Repeat(">", depth)
 	line = strings.TrimRight(line, " ")
 	for {

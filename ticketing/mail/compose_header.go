@@ -27,27 +27,27 @@ type headerWriter struct {
 	utf8 bool // raw UTF-8 is allowed (RFC 6532)
 }
 
-// line folds a field at its spaces, never behind the colon: some servers take a
-// first line that is a bare name for an empty field.
+// line writes a field that may be folded at each of its spaces.
 func (w *headerWriter) line(s string) {
-	start := strings.IndexByte(s, ':') + 2
-	begin := 0
-	for i := start; i < len(s); {
-		j := i
-		for j < len(s) && s[j] == ' ' {
-			j++
+	name, value, _ := strings.Cut(s, ": ")
+	w.fold(name, strings.Split(value, " "))
+}
+
+// fold writes the words of a field with a space between, and never folds behind the
+// colon: some servers take a first line that is a bare name for an empty field.
+func (w *headerWriter) fold(name string, words []string) {
+	w.buf.WriteString(name + ":")
+	column := len(name) + 1
+	for i, word := range words {
+		// A line of white space alone is obsolete (RFC 5322 section 4.2).
+		if i > 0 && word != "" && column+1+len(word) > foldAt {
+			w.buf.WriteString("\r\n")
+			column = 0
 		}
-		for j < len(s) && s[j] != ' ' {
-			j++
-		}
-		// s[i:j] is a run of spaces and the word behind it.
-		if i > start && j-begin > foldAt {
-			w.buf.WriteString(s[begin:i] + "\r\n")
-			begin = i
-		}
-		i = j
+		w.buf.WriteString(" " + word)
+		column += 1 + len(word)
 	}
-	w.buf.WriteString(s[begin:] + "\r\n")
+	w.buf.WriteString("\r\n")
 }
 
 // text writes an unstructured field (RFC 5322 section 3.6.5), nothing when it is empty.
@@ -56,7 +56,8 @@ func (w *headerWriter) text(name, value string) {
 	if value == "" {
 		return
 	}
-	if needsEncoding(value, wordMax) {
+	// Readers make one space of the many at a fold.
+	if needsEncoding(value, wordMax) || strings.Contains(value, "  ") {
 		value = encodeWords(value)
 	}
 	w.line(name + ": " + value)
@@ -70,6 +71,7 @@ func (w *headerWriter) extra(h HeaderField) error {
 	value := cleanText(h.Value)
 	// A long word may be a URL in a structured field (RFC 2369), which an
 	// encoded-word would break: it is left alone while the line may hold it.
+	value = strings.Join(strings.Fields(value), " ")
 	if needsEncoding(value, lineMax-len(h.Name)-2) {
 		value = encodeWords(value)
 	}
@@ -105,32 +107,38 @@ func checkFieldName(name string) error {
 
 // addresses writes an address list (RFC 5322 section 3.4).
 func (w *headerWriter) addresses(name string, list []Address) error {
-	out := make([]string, len(list))
+	var words []string
 	for i, a := range list {
 		spec, err := addrSpec(a.Address)
 		if err != nil {
 			return fmt.Errorf("%s: %q: %w", name, a.Address, err)
 		}
-		out[i] = spec
-		if phrase := displayName(a.Name); phrase != "" {
-			out[i] = phrase + " <" + spec + ">"
+		if phrase := displayName(a.Name); len(phrase) > 0 {
+			words = append(words, phrase...)
+			spec = "<" + spec + ">"
 		}
+		if i < len(list)-1 {
+			spec += ","
+		}
+		words = append(words, spec)
 	}
-	w.line(name + ": " + strings.Join(out, ", "))
+	w.fold(name, words)
 	return nil
 }
 
-// displayName always quotes: an unquoted name changes its meaning with one comma.
-// Quotes do not stop readers from decoding "=?", so such a name is encoded.
-func displayName(name string) string {
+// displayName gives the words of a name, which may be folded between. It always quotes:
+// an unquoted name changes its meaning with one comma. Quotes do not stop readers from
+// decoding "=?", and some cannot be folded within, so other names are encoded.
+func displayName(name string) []string {
 	name = cleanText(name)
+	quoted := quote(name)
 	switch {
 	case name == "":
-		return ""
-	case needsEncoding(name, wordMax):
-		return encodeWords(name)
+		return nil
+	case needsEncoding(name, wordMax), len(quoted) > wordMax:
+		return strings.Split(encodeWords(name), " ")
 	}
-	return quote(name)
+	return []string{quoted}
 }
 
 func quote(s string) string {

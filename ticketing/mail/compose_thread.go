@@ -10,20 +10,29 @@ import (
 )
 
 // replyPrefix are the words by which mail clients of the world mark a reply, with
-// Outlook's and Lotus's counters ("Re[2]:", "Re^2:").
-var replyPrefix = regexp.MustCompile(`(?i)^\s*(re|aw|sv|antw|ant|vs|ynt|odp|rif|ref|res|r|bls|atb|vá|σχετ|отв|回复|答复|回覆|答覆)` +
-	`\s*(\[\d+\]|\^\d+|\(\d+\))?\s*[:：]`)
+// Outlook's and Lotus's counters ("Re[2]:", "Re^2:"). Those that are words of a language
+// as well are left out ("Ref: 4711", "R: a survey"), and so is what has a letter or digit
+// right behind the colon ("re:Invent"): a mark too many is better than a word lost.
+var replyPrefix = regexp.MustCompile(`(?i)^\s*(re|aw|sv|antw|vs|ynt|odp|rif|vá|σχετ|отв|回复|答复|回覆|答覆)` +
+	`\s*(\[\d+\]|\^\d+|\(\d+\))?\s*(:(\s|$|[^[:ascii:]])|：)`)
 
-// ReplySubject is the subject of an answer: "RE: " and the original as it was, or the
-// original alone when it is marked already. RFC 5322 section 3.6.5 wants one mark at most.
+// ReplySubject is the subject of an answer: "RE: " once, and the original without the
+// marks of replies before it. RFC 5322 section 3.6.5 wants one mark at most.
 func ReplySubject(original string) string {
-	if replyPrefix.MatchString(original) {
-		return original
+	subject := cleanText(original)
+	for {
+		m := replyPrefix.FindStringSubmatchIndex(subject)
+		if m == nil {
+			break
+		}
+		// Group 4 is the character behind the colon, which is the subject's.
+		end := m[1]
+		if m[8] >= 0 {
+			end = m[8]
+		}
+		subject = strings.TrimLeft(subject[end:], " ")
 	}
-	if strings.TrimSpace(original) == "" {
-		return "RE:"
-	}
-	return "RE: " + original
+	return strings.TrimRight("RE: "+subject, " ")
 }
 
 // validMsgID takes more than RFC 5322 section 3.6.4 does, since threads hang on the
@@ -68,7 +77,8 @@ func capReferences(ids []string, utf8ok bool) []string {
 //	level:  1 bit unit, 31 bits time since the header, 4 bits random, 4 bits zero
 func childThreadIndex(parent string, now time.Time, seed string) string {
 	const header, level, levelsMax = 22, 5, 100
-	raw, err := base64.StdEncoding.DecodeString(parent)
+	// Long ones are folded, at any place (RFC 5322 section 2.2.3).
+	raw, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(parent), ""))
 	if err != nil || len(raw) < header || (len(raw)-header)%level != 0 {
 		return ""
 	}

@@ -4,20 +4,32 @@ import (
 	"bytes"
 	"fmt"
 	"html"
+	"net/url"
 	"strings"
 
 	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/parser"
 	render "github.com/yuin/goldmark/renderer/html"
+	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
 )
 
-// markdownHTML renders Markdown as people type it into a mail. It differs from CommonMark:
-// HTML is text, for "use <your name>" must not vanish from what the reader sees; a line
-// end is one; and "--" below a line makes neither a heading nor, as with the extension
-// for tables, a table of that line.
-func markdownHTML(text string) (string, error) {
+// Above these, rendering takes longer than a mail is worth (nested brackets are
+// quadratic), and what is so long is a log, no prose.
+const (
+	markdownMax = 64 << 10
+	bracketsMax = 1000
+)
+
+// markdownHTML renders Markdown as people type it into a mail. It differs from CommonMark
+// in that nothing typed vanishes from what the reader sees: HTML is text, "use <your name>"
+// and "[1]: see below" stay; a line end is one; and "--" below a line makes no heading of it.
+func markdownHTML(body string) (string, error) {
+	if len(body) > markdownMax || strings.Count(body, "[") > bracketsMax {
+		return "<p>" + strings.ReplaceAll(html.EscapeString(body), "\n", "<br>\n") + "</p>\n", nil
+	}
 	md := goldmark.New(
 		goldmark.WithParser(parser.NewParser(
 			parser.WithBlockParsers(
@@ -33,19 +45,93 @@ func markdownHTML(text string) (string, error) {
 			parser.WithInlineParsers(
 				util.Prioritized(parser.NewCodeSpanParser(), 100),
 				util.Prioritized(parser.NewLinkParser(), 200),
-				util.Prioritized(parser.NewAutoLinkParser(), 300),
 				util.Prioritized(parser.NewEmphasisParser(), 500),
 			),
-			parser.WithParagraphTransformers(parser.DefaultParagraphTransformers()...),
+			parser.WithASTTransformers(util.Prioritized(safeLinks{}, 100)),
 		)),
 		goldmark.WithExtensions(extension.Strikethrough, extension.Linkify),
 		goldmark.WithRendererOptions(render.WithHardWraps()),
 	)
 	var b bytes.Buffer
-	if err := md.Convert([]byte(text), &b); err != nil {
+	if err := md.Convert([]byte(body), &b); err != nil {
 		return "", fmt.Errorf("body: %w", err)
 	}
 	return b.String(), nil
+}
+
+// safeLinks leaves links to what a mail may link to. Others become the text that was
+// typed, and an image from elsewhere a link: mail of ours makes nobody's reader fetch.
+type safeLinks struct{}
+
+// Transform is called by goldmark.
+func (safeLinks) Transform(doc *ast.Document, _ text.Reader, _ parser.Context) {
+	var found []ast.Node
+	// The walk cannot fail: its function does not.
+	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		if k := n.Kind(); entering && (k == ast.KindLink || k == ast.KindImage) {
+			found = append(found, n)
+		}
+		return ast.WalkContinue, nil
+	})
+	for _, n := range found {
+		switch n := n.(type) {
+		case *ast.Link:
+			if !safeURL(n.Destination) {
+				asTyped(n, "[", n.Destination, n.Title)
+			}
+		case *ast.Image:
+			switch {
+			case bytes.HasPrefix(n.Destination, []byte("cid:")):
+			case safeURL(n.Destination):
+				link := ast.NewLink()
+				link.Destination, link.Title = n.Destination, n.Title
+				moveChildren(link, n)
+				n.Parent().ReplaceChild(n.Parent(), n, link)
+			default:
+				asTyped(n, "![", n.Destination, n.Title)
+			}
+		}
+	}
+}
+
+func safeURL(destination []byte) bool {
+	u, err := url.Parse(string(destination))
+	if err != nil {
+		return false
+	}
+	switch u.Scheme {
+	case "http", "https":
+		return u.Host != ""
+	case "mailto", "tel":
+		return u.Opaque != ""
+	}
+	return false
+}
+
+// asTyped puts the text of a link in its place.
+func asTyped(n ast.Node, open string, destination, title []byte) {
+	end := "](" + string(destination)
+	if len(title) > 0 {
+		end += ` "` + string(title) + `"`
+	}
+	parent := n.Parent()
+	parent.InsertBefore(parent, n, plainNode(open))
+	for c := n.FirstChild(); c != nil; c = n.FirstChild() {
+		parent.InsertBefore(parent, n, c)
+	}
+	parent.ReplaceChild(parent, n, plainNode(end+")"))
+}
+
+func plainNode(s string) ast.Node {
+	n := ast.NewString([]byte(s))
+	n.SetRaw(true) // escaped, but not read as Markdown again
+	return n
+}
+
+func moveChildren(to, from ast.Node) {
+	for c := from.FirstChild(); c != nil; c = from.FirstChild() {
+		to.AppendChild(to, c)
+	}
 }
 
 // htmlText is the text/html body, in the order of plainText.
@@ -56,15 +142,15 @@ func (d Draft) htmlText() (string, error) {
 	}
 	var b strings.Builder
 	b.WriteString("<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"></head><body>\n" + body)
-	if strings.TrimSpace(d.Quote) != "" {
+	if len(splitLines(d.Quote)) > 0 {
 		if head := cleanText(d.QuoteHead); head != "" {
 			b.WriteString("<p>" + html.EscapeString(head) + "</p>\n")
 		}
 		writeQuoteHTML(&b, d.Quote)
 	}
-	if strings.TrimSpace(d.Signature) != "" {
+	if signature := splitLines(d.Signature); len(signature) > 0 {
 		b.WriteString("<p>-- <br>\n")
-		for _, line := range splitLines(d.Signature) {
+		for _, line := range signature {
 			b.WriteString(html.EscapeString(line) + "<br>\n")
 		}
 		b.WriteString("</p>\n")
@@ -76,7 +162,6 @@ func (d Draft) htmlText() (string, error) {
 // writeQuoteHTML gives each level of quotes its blockquote; type="cite" is how clients
 // tell a quote from an indented paragraph.
 func writeQuoteHTML(b *strings.Builder, quote string) {
-	const deepest = 20 // no reader shows more
 	open := 0
 	for _, line := range splitLines(quote) {
 		depth, text := quoteDepth(line)
