@@ -72,8 +72,8 @@ func get(fields []field, name string) string {
 	return ""
 }
 
-// typed takes off "rfc822;" and "smtp;".
-func typed(v string) string {
+// withoutType takes off "rfc822;" and "smtp;".
+func withoutType(v string) string {
 	if _, after, ok := strings.Cut(v, ";"); ok {
 		v = after
 	}
@@ -90,7 +90,7 @@ func readRecipient(block []field) (ReportRecipient, bool) {
 		return ReportRecipient{}, false
 	}
 	status, _, _ := strings.Cut(get(block, "Status"), " ")
-	r := ReportRecipient{Address: typed(address), Action: action, Status: DecodeHeader(status), Diagnostic: typed(get(block, "Diagnostic-Code"))}
+	r := ReportRecipient{Address: withoutType(address), Action: action, Status: DecodeHeader(status), Diagnostic: withoutType(get(block, "Diagnostic-Code"))}
 	if len(r.Diagnostic) >= 3 {
 		if code, err := strconv.Atoi(r.Diagnostic[:3]); err == nil && code >= 200 && code < 600 {
 			r.ReplyCode = code

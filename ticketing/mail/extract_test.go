@@ -1,0 +1,46 @@
+package mail
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestExtractNew(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"nothing quoted":              {"Hello,\nit burns.\n", "Hello,\nit burns."},
+		"answer on top":               {"It works.\n\nOn 3 March 2026 at 10:00, Jane <jane@desk.example> wrote:\n> Try again.\n", "It works."},
+		"attribution that is wrapped": {"Danke!\n\nAm 3. März 2026 um 10:00 schrieb Jane Doe <jane@desk.example\n>:\n\n> Bitte.\n", "Danke!"},
+		"answer below":                {"On Tue, 3 Mar 2026, Jane wrote:\n> Does it work?\n\nYes.\n", "Yes."},
+		"answers between":             {"> Which page?\nThe first.\n> Which error?\nA 403.\n", "The first.\nA 403."},
+		"Outlook":                     {"Danke.\n\nVon: Jane <jane@desk.example>\nGesendet: Dienstag, 3. März 2026 10:00\nAn: Jo\nBetreff: RE: x\n\nBitte.\n", "Danke."},
+		"Outlook's rule":              {"Thanks.\n\n________________________________\nFrom: Jane\nSent: Tuesday\nTo: Jo\nSubject: x\n\nHello\n", "Thanks."},
+		"original message":            {"Merci.\n\n-----Message d'origine-----\nDe : Jane\n\nBonjour\n", "Merci."},
+		"a signature":                 {"It works.\n-- \nJo\nCustomer Ltd\n", "It works."},
+		"a phone":                     {"It works.\n\nSent from my iPhone\n", "It works."},
+		"no phone":                    {"Bad.\n\nSent from my desk, which is easier than my phone.\n", "Bad.\n\nSent from my desk, which is easier than my phone."},
+		"prose that looks like one":   {"On the weekend he wrote:\nnothing at all.\n", "On the weekend he wrote:\nnothing at all."},
+		"one label is prose":          {"From: here it goes on\nas I said.\n", "From: here it goes on\nas I said."},
+		"only quotes":                 {"> Try again.\n", "> Try again.\n"},
+		"a table's rule stays":        {"Name  Date\n------------------------\nx  2026\n", "Name  Date\n------------------------\nx  2026"},
+	} {
+		if got := extractNew(&Message{Text: c.text}); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func FuzzExtractNew(f *testing.F) {
+	f.Add("It works.\n\nOn 3 March 2026, Jane wrote:\n> Try again.\n-- \nJo\n")
+	f.Add("________________________________\nFrom: a\nTo: b\nSent: c\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		got := extractNew(&Message{Text: text})
+		if strings.TrimSpace(text) != "" && strings.TrimSpace(got) == "" {
+			t.Errorf("nothing is left of %q", text)
+		}
+		for _, line := range strings.Split(got, "\n") {
+			if !strings.Contains(text, strings.TrimSpace(line)) {
+				t.Errorf("%q was not written by the author of %q", line, text)
+			}
+		}
+	})
+}
