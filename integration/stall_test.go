@@ -24,13 +24,14 @@ func TestStalledBodyInjectsNothing(t *testing.T) {
 		_, err := c.conn.Write([]byte(body[:offset]))
 		d.must(err)
 		// The agent answers or closes when it has waited long enough; the commands come
-		// at once after that, as from a sender who knows the time.
+		// at once after that, as from a sender who knows the time. Twice: what still reads
+		// the body would take the first ones for its end.
 		before := make([]byte, 512)
 		n, err := c.conn.Read(before)
 		if err == nil && !strings.HasPrefix(string(before[:n]), "4") {
 			t.Errorf("offset %d: a stalled body was answered %q", offset, before[:n])
 		}
-		_, _ = c.conn.Write([]byte(commands)) // fails where the connection is closed
+		_, _ = c.conn.Write([]byte(commands + commands)) // fails where the connection is closed
 		after, _ := io.ReadAll(c.conn)        // until the agent closes
 		if strings.Contains(string(after), "250") || strings.Contains(string(after), "354") {
 			t.Errorf("offset %d: the agent carried out the body: %q", offset, after)
