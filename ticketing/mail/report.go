@@ -7,7 +7,7 @@ import (
 )
 
 // readReport reads a delivery report with a machine-readable part (RFC 3464).
-func readReport(_ *Message, root *entity) *Report {
+func readReport(m *Message, root *entity) *Report {
 	var status, returned *entity
 	root.walk(func(e *entity) bool {
 		switch e.mediaType {
@@ -24,7 +24,7 @@ func readReport(_ *Message, root *entity) *Report {
 		return true
 	})
 	if status == nil {
-		return nil
+		return readTextReport(m)
 	}
 	r := &Report{}
 	for _, block := range fieldBlocks(status.body) {
@@ -90,7 +90,7 @@ func readRecipient(block []field) (ReportRecipient, bool) {
 		return ReportRecipient{}, false
 	}
 	status, _, _ := strings.Cut(get(block, "Status"), " ")
-	r := ReportRecipient{Address: withoutType(address), Action: action, Status: DecodeHeader(status), Diagnostic: withoutType(get(block, "Diagnostic-Code"))}
+	r := ReportRecipient{Address: strings.Trim(withoutType(address), "<> "), Action: action, Status: DecodeHeader(status), Diagnostic: withoutType(get(block, "Diagnostic-Code"))}
 	if len(r.Diagnostic) >= 3 {
 		if code, err := strconv.Atoi(r.Diagnostic[:3]); err == nil && code >= 200 && code < 600 {
 			r.ReplyCode = code
