@@ -32,7 +32,7 @@ func TestStalledBodyInjectsNothing(t *testing.T) {
 			t.Errorf("offset %d: a stalled body was answered %q", offset, before[:n])
 		}
 		_, _ = c.conn.Write([]byte(commands + commands)) // fails where the connection is closed
-		after, _ := io.ReadAll(c.conn)        // until the agent closes
+		after, _ := io.ReadAll(c.conn)                   // until the agent closes
 		if strings.Contains(string(after), "250") || strings.Contains(string(after), "354") {
 			t.Errorf("offset %d: the agent carried out the body: %q", offset, after)
 		}
