@@ -28,7 +28,7 @@ func evil() *rapid.Generator[string] {
 	piece := rapid.OneOf(
 		rapid.SampledFrom([]string{"\r\n", "\n", "\r", "\x00", "\x1b[2J", "\t", " ", "  ", "=?", "?=", "=?utf-8?q?x?=", "=?x?b?!?=", `"`, `\`, "<", ">", ",", ";", ":",
 			"@", "(", ")", "%", "'", "''", "*", "..", "/", "=", "_", "\u2028", "\u2029", "\u0085", "\u00a0", "\u202e", "\xff\xfe", "\xc3", "é", "日本語", "👩‍👩‍👧", "Bcc: x@y.example",
-			"\r\n\r\n<html>", "\r\n.\r\n", "From ", "> ", ">> ", "-- ", "--", strings.Repeat("x", 70), strings.Repeat("long ", 300), strings.Repeat("ü", 200), strings.Repeat(" ", 1100)}),
+			"\r\n\r\n<html>", "\r\n.\r\n", "From ", "> ", ">> ", strings.Repeat(">", 30), "-- ", "--", "-- " + strings.Repeat("z", 80), strings.Repeat("x", 70), strings.Repeat("long ", 300), strings.Repeat("ü", 200), strings.Repeat(" ", 1100)}),
 		rapid.String(),
 		rapid.StringMatching(`[a-zA-Z0-9 ]{0,80}`),
 	)
@@ -150,6 +150,9 @@ func checkLines(raw []byte) error {
 		line := r.Bytes()
 		if len(line) > 998 || bytes.ContainsAny(line, "\r\n\x00") || !isASCII(string(line)) {
 			return fmt.Errorf("line of %d octets: %q", len(line), line)
+		}
+		if len(line) > 78 && bytes.HasPrefix(line, []byte(" filename")) {
+			return fmt.Errorf("parameter in a line of %d octets: %s", len(line), line)
 		}
 		for _, w := range encodedWordForm.FindAll(line, -1) {
 			if len(bytes.TrimSpace(w)) > 75 || len(line) > 76 { // RFC 2047 section 2

@@ -27,7 +27,7 @@ const (
 // in that nothing typed vanishes from what the reader sees: HTML is text, "use <your name>"
 // and "[1]: see below" stay; a line end is one; and "--" below a line makes no heading of it.
 func markdownHTML(body string) (string, error) {
-	if len(body) > markdownMax || strings.Count(body, "[") > bracketsMax {
+	if isLog(body) {
 		return "<p>" + strings.ReplaceAll(html.EscapeString(body), "\n", "<br>\n") + "</p>\n", nil
 	}
 	md := goldmark.New(
@@ -45,6 +45,7 @@ func markdownHTML(body string) (string, error) {
 			parser.WithInlineParsers(
 				util.Prioritized(parser.NewCodeSpanParser(), 100),
 				util.Prioritized(parser.NewLinkParser(), 200),
+				util.Prioritized(parser.NewAutoLinkParser(), 300),
 				util.Prioritized(parser.NewEmphasisParser(), 500),
 			),
 			parser.WithASTTransformers(util.Prioritized(safeLinks{}, 100)),
@@ -53,10 +54,43 @@ func markdownHTML(body string) (string, error) {
 		goldmark.WithRendererOptions(render.WithHardWraps()),
 	)
 	var b bytes.Buffer
-	if err := md.Convert([]byte(body), &b); err != nil {
+	if err := md.Convert([]byte(endQuotes(body)), &b); err != nil {
 		return "", fmt.Errorf("body: %w", err)
 	}
 	return b.String(), nil
+}
+
+// isLog says that a text is too long or too deep to be rendered.
+func isLog(body string) bool {
+	if len(body) > markdownMax || strings.Count(body, "[") > bracketsMax {
+		return true
+	}
+	for line := range strings.SplitSeq(body, "\n") {
+		if depth, _ := quoteDepth(line); depth > deepest {
+			return true
+		}
+	}
+	return false
+}
+
+// endQuotes ends each quote with its last marked line. In CommonMark the line below goes
+// on with it, and a person's answer would stand in the mouth of the one who is quoted.
+func endQuotes(body string) string {
+	var out strings.Builder
+	quoted, fence := false, false
+	for line := range strings.SplitAfterSeq(body, "\n") {
+		start := strings.TrimLeft(line, " ")
+		if strings.HasPrefix(start, "```") || strings.HasPrefix(start, "~~~") {
+			fence = !fence
+		}
+		is := !fence && strings.HasPrefix(start, ">")
+		if quoted && !is {
+			out.WriteByte('\n')
+		}
+		out.WriteString(line)
+		quoted = is
+	}
+	return out.String()
 }
 
 // safeLinks leaves links to what a mail may link to. Others become the text that was
@@ -64,17 +98,21 @@ func markdownHTML(body string) (string, error) {
 type safeLinks struct{}
 
 // Transform is called by goldmark.
-func (safeLinks) Transform(doc *ast.Document, _ text.Reader, _ parser.Context) {
+func (safeLinks) Transform(doc *ast.Document, reader text.Reader, _ parser.Context) {
 	var found []ast.Node
 	// The walk cannot fail: its function does not.
 	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
-		if k := n.Kind(); entering && (k == ast.KindLink || k == ast.KindImage) {
+		if k := n.Kind(); entering && (k == ast.KindLink || k == ast.KindImage || k == ast.KindAutoLink) {
 			found = append(found, n)
 		}
 		return ast.WalkContinue, nil
 	})
 	for _, n := range found {
 		switch n := n.(type) {
+		case *ast.AutoLink: // "<name:value>" is one as well
+			if n.AutoLinkType == ast.AutoLinkURL && !safeURL(n.URL(reader.Source())) {
+				n.Parent().ReplaceChild(n.Parent(), n, plainNode("<"+string(n.Label(reader.Source()))+">"))
+			}
 		case *ast.Link:
 			if !safeURL(n.Destination) {
 				asTyped(n, "[", n.Destination, n.Title)
@@ -100,7 +138,7 @@ func safeURL(destination []byte) bool {
 		return false
 	}
 	switch u.Scheme {
-	case "http", "https":
+	case "http", "https", "ftp":
 		return u.Host != ""
 	case "mailto", "tel":
 		return u.Opaque != ""
