@@ -34,6 +34,16 @@ type parsing struct {
 // Parse reads a message as it came. It never refuses and never panics: what it could not
 // understand stands in Problems.
 func Parse(raw []byte) *Message {
+	p := intake(raw)
+	p.guard("new text", func() { p.m.NewText = extractNew(p.m) })
+	return p.m
+}
+
+// Intake is Parse without NewText, which no decision depends on and which costs more
+// than all the rest: it is for the moment when mail comes in.
+func Intake(raw []byte) *Message { return intake(raw).m }
+
+func intake(raw []byte) *parsing {
 	p := &parsing{m: &Message{}, deadline: time.Now().Add(timeMax), seen: map[string]bool{}}
 	m, root := p.m, &entity{mediaType: "text/plain"}
 	p.guard("structure", func() { root = p.root(raw) })
@@ -41,8 +51,7 @@ func Parse(raw []byte) *Message {
 	p.guard("body", func() { p.readBody(root) })
 	p.guard("report", func() { m.Report = readReport(m, root) })
 	p.guard("classification", func() { m.Automatic = classify(m) })
-	p.guard("new text", func() { m.NewText = extractNew(m) })
-	return m
+	return p
 }
 
 // guard runs one stage. A stage that panics costs what it would have found, no more.

@@ -77,12 +77,18 @@ func isTextReport(m *Message, text string, names bool) bool {
 	if names {
 		return true
 	}
+	null := slices.ContainsFunc(m.Header("Return-Path"), func(v string) bool { return strings.TrimSpace(v) == "<>" })
+	// Most mail ends here, before anything is searched.
+	if !null && !slices.ContainsFunc(m.From, func(a Address) bool {
+		return daemon.MatchString(a.Address) || daemon.MatchString(a.Name) || perhaps.MatchString(a.Address) || strings.Contains(strings.ToLower(a.Name), "mail delivery")
+	}) {
+		return false
+	}
 	head := text
 	if len(head) > 1500 {
 		head = head[:1500]
 	}
 	says := undelivered.MatchString(m.Subject) || undelivered.MatchString(head)
-	null := slices.ContainsFunc(m.Header("Return-Path"), func(v string) bool { return strings.TrimSpace(v) == "<>" })
 	for _, a := range m.From {
 		if (daemon.MatchString(a.Address) || daemon.MatchString(a.Name)) && (says || null && status.MatchString(head)) && !strings.HasPrefix(strings.ToLower(m.Subject), "re:") {
 			return true
