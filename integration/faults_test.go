@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,10 +20,13 @@ import (
 func (d *desk) waitDeferred(n int) {
 	d.t.Helper()
 	d.until(fmt.Sprintf("%d deferred mails", n), func() (bool, error) {
+		// Postfix tries again each second, so that a deferred mail may be active just now:
+		// it is one that is in the queue and that the log says was deferred.
 		q, err := d.Queue(d.ctx)
 		deferred := 0
+		log := strings.Split(d.Log(), "\n")
 		for _, m := range q {
-			if m.Queue == "deferred" {
+			if slices.ContainsFunc(log, func(l string) bool { return strings.Contains(l, m.ID+": ") && strings.Contains(l, "status=deferred") }) {
 				deferred++
 			}
 		}

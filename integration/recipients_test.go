@@ -49,15 +49,7 @@ func TestRecipients(t *testing.T) {
 		}
 	}
 	try("stopped")
-	d.until("deferred mail", func() (bool, error) {
-		q, err := d.Queue(d.ctx)
-		for _, m := range q {
-			if m.Queue != "deferred" {
-				return false, err
-			}
-		}
-		return len(q) == len(accepted), err
-	})
+	d.waitDeferred(len(accepted))
 	d.must(d.agent.Start(d.ctx))
 	d.connect()
 	d.must(d.Empty(d.ctx))
