@@ -3,7 +3,9 @@ package ticketing
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"postdesk/ticketing/mail"
 )
@@ -80,7 +82,7 @@ type target struct {
 	thread    bool
 	foreign   bool // only a foreign Message-ID leads here
 	holder    Participant
-	people    []Participant
+	people    []Participant // without those who were removed
 }
 
 // applyMail adds the mail to every ticket it was addressed to, else to the one that
@@ -121,7 +123,7 @@ func (d *Desk) targets(tx Tx, j *job, dests []Destination) ([]target, error) {
 			return nil, err
 		}
 		tg := target{ticket: t, addressed: true}
-		if tg.people, err = tx.Participants(t.ID); err != nil {
+		if tg.people, err = present(tx, t.ID); err != nil {
 			return nil, err
 		}
 		if tg.holder, tg.thread = d.holder(dest.Token, t.ID, tg.people); !tg.thread {
@@ -136,6 +138,12 @@ func (d *Desk) targets(tx Tx, j *job, dests []Destination) ([]target, error) {
 		return out, nil
 	}
 	return d.targetByMessageID(tx, j.msg, proofs)
+}
+
+// present are the participants of a ticket who were not removed.
+func present(tx Tx, ticket int64) ([]Participant, error) {
+	all, err := tx.Participants(ticket)
+	return slices.DeleteFunc(all, func(p Participant) bool { return p.Role == RoleRemoved }), err
 }
 
 // threadProofs are the mails of ours whose Message-IDs a message shows.
@@ -161,7 +169,7 @@ func holderByMessage(tx Tx, ticket int64, people []Participant, proofs []outgoin
 			return Participant{}, false, err
 		}
 		for _, p := range people {
-			if p.ID == o.participant {
+			if p.ID == o.participant && p.Generation == o.generation {
 				return p, true, nil
 			}
 		}
@@ -201,7 +209,7 @@ func (d *Desk) targetByMessageID(tx Tx, m *mail.Message, proofs []outgoingID) ([
 	if tg.ticket, err = tx.Ticket(ticket); err != nil {
 		return nil, err
 	}
-	if tg.people, err = tx.Participants(ticket); err != nil {
+	if tg.people, err = present(tx, ticket); err != nil {
 		return nil, err
 	}
 	tg.holder, tg.thread, err = holderByMessage(tx, ticket, tg.people, proofs)
@@ -209,25 +217,52 @@ func (d *Desk) targetByMessageID(tx Tx, m *mail.Message, proofs []outgoingID) ([
 }
 
 // facts gathers what Decide asks for.
-func (d *Desk) facts(a Arrival, j *job, t target) Facts {
+func (d *Desk) facts(a Arrival, j *job, t target, queue string) Facts {
 	from := author(j.msg)
 	f := Facts{
 		Loop:      d.looped(j.msg),
 		Automatic: j.msg.Automatic.Automatic || a.ReversePath == "",
+		List:      listed(j.msg),
 		Temporary: j.auth.Temporary && j.auth.Author == "",
 		AtTicket:  t.addressed,
 		Thread:    t.thread,
-		Author:    j.auth.Author != "",
+		Third:     t.thread && t.holder.Role == RoleThird,
+		Author:    j.auth.Author != "" && strings.EqualFold(j.auth.Author, from),
 		Fails:     j.auth.DMARC == mail.AuthFail && (j.auth.Policy == "reject" || j.auth.Policy == "quarantine"),
 		Follows:   t.foreign,
+		Form:      slices.ContainsFunc(d.queueOf(queue).Forms, func(form string) bool { return strings.EqualFold(form, from) }),
+		Ended:     d.ended(t.ticket),
 	}
 	for _, p := range t.people {
 		if from != "" && p.Address == from {
 			f.FromKnown = true
 			f.FromHolder = t.thread && p.ID == t.holder.ID
+			f.Third = f.Third || p.Role == RoleThird
 		}
 	}
 	return f
+}
+
+// queueOf is the configuration of a queue by a key that it has or once had.
+func (d *Desk) queueOf(key string) Queue { return d.addresses.Load().queues[key] }
+
+// ended says that a ticket was closed so long ago that an answer opens another one.
+func (d *Desk) ended(t Ticket) bool {
+	after := d.queueOf(t.Queue).ends()
+	return !t.Closed.IsZero() && after >= 0 && d.now().Sub(t.Closed) > after
+}
+
+// listed says that a mailing list passed the mail on (RFC 2919, RFC 2369).
+func listed(m *mail.Message) bool {
+	if len(m.Header("List-Id")) > 0 || len(m.Header("List-Post")) > 0 {
+		return true
+	}
+	for _, v := range m.Header("Precedence") {
+		if strings.EqualFold(strings.TrimSpace(v), "list") {
+			return true
+		}
+	}
+	return false
 }
 
 // looped says that the mail bears our mark, or has gone through too many servers
@@ -245,29 +280,33 @@ func (d *Desk) looped(m *mail.Message) bool {
 const loopField = "X-Loop"
 
 // author is the one From address in the form that participants have; empty when
-// From names nobody or several.
+// From names nobody or several. Whether it is proven is another question.
 func author(m *mail.Message) string {
-	if a, ok := m.SoleAuthor(); ok {
-		return strings.ToLower(a.Address)
+	if m.FromFields == 1 && len(m.From) == 1 && !m.FromGroup {
+		return strings.ToLower(m.From[0].Address)
 	}
 	return ""
 }
 
 // file writes the mail into a ticket as the table decides, or into a new one of queue.
 func (d *Desk) file(tx Tx, a Arrival, j *job, t target, queue string) error {
-	dec := Decide(d.facts(a, j, t))
+	dec := Decide(d.facts(a, j, t, queue))
 	m := d.inbound(a, j, dec)
-	created := false
-	if dec.Effect == Open || dec.Effect == OpenLink {
-		var linked int64
-		if dec.Effect == OpenLink {
-			linked = t.ticket.ID
-		}
-		ticket, err := d.openTicket(tx, a, j, queue, dec, linked)
-		if err != nil {
+	var created bool
+	var err error
+	switch dec.Effect {
+	case Open, OpenLink:
+		if t.ticket, err = d.openTicket(tx, a, j, queue, dec, t.ticket.ID); err != nil {
 			return err
 		}
-		t.ticket, created = ticket, true
+		created = true
+	case Collect:
+		if t.ticket, created, err = d.collect(tx, a, j, queue, dec); err != nil {
+			return err
+		}
+		if !created {
+			m.Visibility = Folded
+		}
 	}
 	m.Ticket = t.ticket.ID
 	if err := tx.AddMessage(&m); err != nil {
@@ -316,6 +355,9 @@ func (d *Desk) announce(tx Tx, m Message, dec Decision, created bool) error {
 	if m.Visibility == Held {
 		t.Held++
 	}
+	if waitsFor(m) && t.Waiting.IsZero() && t.Status != StatusSpam {
+		t.Waiting = m.Received
+	}
 	if dec.Reopens {
 		return d.reopen(tx, t, "mail", "mail")
 	}
@@ -334,6 +376,15 @@ func (d *Desk) reopen(tx Tx, t Ticket, actor, origin string) error {
 func (d *Desk) changeStatus(tx Tx, t Ticket, to Status, actor, origin string) error {
 	from := t.Status
 	t.Status, t.Updated = to, d.now()
+	switch {
+	case to.over() && t.Closed.IsZero():
+		t.Closed = t.Updated
+		if t.Held == 0 { // who is held goes on waiting
+			t.Waiting = time.Time{}
+		}
+	case !to.over():
+		t.Closed = time.Time{}
+	}
 	if err := tx.UpdateTicket(t); err != nil {
 		return err
 	}
@@ -346,7 +397,13 @@ func (d *Desk) inbound(a Arrival, j *job, dec Decision) Message {
 	m := Message{
 		Kind: KindInbound, Visibility: Shown, Row: dec.Row, Reason: dec.Reason, Subject: j.msg.Subject, MessageID: j.msg.MessageID,
 		Raw: a.Raw, Arrival: a.ID, Actor: "mail", Authentication: j.auth, Automatic: j.msg.Automatic.Automatic || a.ReversePath == "",
-		Problems: j.msg.Problems, Fold: j.fold, Received: a.Received,
+		Problems: j.msg.Problems, Fold: j.fold, Received: a.Received, Advice: dec.Advice,
+	}
+	if dec.Warning != "" {
+		m.Problems = append(slices.Clone(m.Problems), dec.Warning)
+	}
+	if dec.StaffOnly {
+		m.Visibility = StaffOnly
 	}
 	if len(j.msg.From) > 0 {
 		m.From = j.msg.From[0]
@@ -367,9 +424,19 @@ func (d *Desk) openTicket(tx Tx, a Arrival, j *job, queue string, dec Decision, 
 		return Ticket{}, err
 	}
 	t := Ticket{Queue: queue, Number: n, Subject: j.msg.Subject, Status: StatusNew, Unverified: dec.Unverified,
-		Suspicious: dec.Row == "10", Linked: linked, Created: a.Received, Updated: d.now()}
-	if len(j.msg.From) > 0 {
-		t.Requester, t.RequesterName = strings.ToLower(j.msg.From[0].Address), j.msg.From[0].Name
+		Suspicious: dec.Suspicious, Linked: linked, Created: a.Received, Updated: d.now()}
+	if dec.Effect == Open {
+		t.Linked = 0
+	}
+	switch {
+	case dec.Spam:
+		t.Status, t.Closed = StatusSpam, t.Updated
+	case dec.Effect != Collect:
+		t.Waiting = a.Received
+	}
+	who, known := requester(j.msg, dec)
+	if known {
+		t.Requester, t.RequesterName = strings.ToLower(who.Address), who.Name
 	}
 	if err := tx.AddTicket(&t); err != nil {
 		return Ticket{}, err
@@ -377,5 +444,17 @@ func (d *Desk) openTicket(tx Tx, a Arrival, j *job, queue string, dec Decision, 
 	if t.Requester == "" {
 		return t, nil
 	}
-	return t, tx.AddParticipant(&Participant{Ticket: t.ID, Address: t.Requester, Name: t.RequesterName, Role: "requester"})
+	return t, tx.AddParticipant(&Participant{Ticket: t.ID, Address: t.Requester, Name: t.RequesterName, Role: RoleRequester})
+}
+
+// requester is whom a new ticket is for: the author, or with a contact form the one whom
+// it names in Reply-To.
+func requester(m *mail.Message, dec Decision) (mail.Address, bool) {
+	if dec.Row == "8b" && len(m.ReplyTo) == 1 {
+		return m.ReplyTo[0], true
+	}
+	if len(m.From) > 0 {
+		return m.From[0], true
+	}
+	return mail.Address{}, false
 }

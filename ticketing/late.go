@@ -84,12 +84,16 @@ func (d *Desk) decideLate(tx Tx, id int64, j *job) error {
 			at = t
 		}
 	}
-	dec := Decide(d.facts(a, j, at))
+	dec := Decide(d.facts(a, j, at, d.destinations(a)[0].Queue))
 	was := m.Visibility
 	m.Authentication, m.Row, m.Reason = j.auth, dec.Row, dec.Reason
-	if dec.Effect == Hold {
+	m.Advice = dec.Advice
+	switch {
+	case dec.Effect == Hold:
 		m.Visibility = Held
-	} else if was == Held {
+	case dec.StaffOnly:
+		m.Visibility = StaffOnly
+	case was == Held:
 		m.Visibility = Shown
 	}
 	if err := tx.UpdateMessage(m); err != nil {
@@ -119,8 +123,11 @@ func (d *Desk) afterLate(tx Tx, m Message, was Visibility, dec Decision) error {
 	case was == Held && m.Visibility != Held:
 		t.Held--
 	}
+	if t.Waiting, err = waitingSince(tx, t.ID); err != nil {
+		return err
+	}
 	if dec.Effect == Open || dec.Effect == OpenLink {
-		t.Unverified, t.Suspicious = dec.Unverified, dec.Row == "10"
+		t.Unverified, t.Suspicious = dec.Unverified, dec.Suspicious
 	}
 	if dec.Reopens {
 		return d.reopen(tx, t, "mail", "mail")

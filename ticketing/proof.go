@@ -11,16 +11,30 @@ import (
 // went to. It is in the Message-ID and in the reverse-path, each time with a MAC
 // of its own purpose, so that neither can be made up or stand in for the other.
 
-// outgoingID names one mail of ours.
-type outgoingID struct{ message, participant int64 }
+// outgoingID names one mail of ours. The generation is that of the participant's tokens
+// when it was made, so that it can be revoked as they are.
+type outgoingID struct{ message, participant, generation int64 }
 
-func (o outgoingID) String() string { return fmt.Sprintf("%d-%d", o.message, o.participant) }
+func (o outgoingID) String() string {
+	if o.generation == 0 {
+		return fmt.Sprintf("%d-%d", o.message, o.participant)
+	}
+	return fmt.Sprintf("%d-%d-%d", o.message, o.participant, o.generation)
+}
 
-func parseOutgoingID(s string) (outgoingID, bool) {
-	m, p, ok := strings.Cut(s, "-")
-	message, err1 := strconv.ParseInt(m, 10, 64)
-	participant, err2 := strconv.ParseInt(p, 10, 64)
-	return outgoingID{message, participant}, ok && err1 == nil && err2 == nil
+func parseOutgoingID(s string) (o outgoingID, ok bool) {
+	parts := strings.Split(s, "-")
+	if len(parts) < 2 || len(parts) > 3 {
+		return outgoingID{}, false
+	}
+	for i, to := range []*int64{&o.message, &o.participant, &o.generation}[:len(parts)] {
+		n, err := strconv.ParseInt(parts[i], 10, 64)
+		if err != nil {
+			return outgoingID{}, false
+		}
+		*to = n
+	}
+	return o, true
 }
 
 // messageID gives the Message-ID of a mail of ours, without angle brackets.
@@ -29,7 +43,7 @@ func (d *Desk) messageID(t Ticket, o outgoingID, domain string) string {
 }
 
 // ourMessageID reads the form above.
-var ourMessageID = regexp.MustCompile(`^([A-Z][A-Z0-9]{0,31}-[0-9]{1,18})\.([0-9]{1,18}-[0-9]{1,18})\.([0-9A-Za-z]{17})@`)
+var ourMessageID = regexp.MustCompile(`^([A-Z][A-Z0-9]{0,31}-[0-9]{1,18})\.([0-9]{1,18}-[0-9]{1,18}(?:-[0-9]{1,18})?)\.([0-9A-Za-z]{17})@`)
 
 // ownMessageID says which mail of ours a msg-id belongs to; ok only when its MAC verifies.
 func (d *Desk) ownMessageID(msgID string) (o outgoingID, ok bool) {
@@ -41,8 +55,13 @@ func (d *Desk) ownMessageID(msgID string) (o outgoingID, ok bool) {
 }
 
 // replyToken proves that its holder got mail of ours as this participant.
-func (d *Desk) replyToken(ticket, participant int64) string {
-	return d.keys.sign(macReply, strconv.FormatInt(ticket, 10), strconv.FormatInt(participant, 10))
+func (d *Desk) replyToken(p Participant) string {
+	return d.keys.sign(macReply, tokenFacts(p)...)
+}
+
+// tokenFacts are what a token is about; another generation makes it another token.
+func tokenFacts(p Participant) []string {
+	return []string{strconv.FormatInt(p.Ticket, 10), strconv.FormatInt(p.ID, 10), strconv.FormatInt(p.Generation, 10)}
 }
 
 // holder gives the participant whose reply token this is.
@@ -51,7 +70,7 @@ func (d *Desk) holder(token string, ticket int64, participants []Participant) (P
 		return Participant{}, false
 	}
 	for _, p := range participants {
-		if d.keys.verify(token, macReply, strconv.FormatInt(ticket, 10), strconv.FormatInt(p.ID, 10)) {
+		if p.Ticket == ticket && d.keys.verify(token, macReply, tokenFacts(p)...) {
 			return p, true
 		}
 	}

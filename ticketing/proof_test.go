@@ -14,7 +14,7 @@ func TestProofsAreNotInterchangeable(t *testing.T) {
 	}
 	d := &Desk{keys: ring}
 	q := Queue{Key: "SUPPORT", Domain: "desk.example"}
-	ticket, id := Ticket{ID: 5, Queue: "SUPPORT", Number: 7102}, outgoingID{12, 3}
+	ticket, id := Ticket{ID: 5, Queue: "SUPPORT", Number: 7102}, outgoingID{12, 3, 0}
 	msgID, reverse := d.messageID(ticket, id, q.Domain), d.reversePath(q, id)
 	if got, ok := d.ownMessageID(msgID); !ok || got != id {
 		t.Fatalf("%s: %v %v", msgID, got, ok)
@@ -35,11 +35,11 @@ func TestProofsAreNotInterchangeable(t *testing.T) {
 		t.Error("the MAC of a Message-ID passes as that of a reverse-path")
 	}
 	people := []Participant{{ID: 3, Ticket: 5}, {ID: 4, Ticket: 5}}
-	reply := d.replyToken(5, 4)
+	reply := d.replyToken(people[1])
 	if p, ok := d.holder(strings.ToUpper(reply), 5, people); !ok || p.ID != 4 {
 		t.Errorf("a token in capitals: %v %v", p, ok)
 	}
-	for name, token := range map[string]string{"another ticket's": d.replyToken(6, 4), "none": "", "a MAC of a Message-ID": macOfMsgID} {
+	for name, token := range map[string]string{"another ticket's": d.replyToken(Participant{ID: 4, Ticket: 6}), "none": "", "a MAC of a Message-ID": macOfMsgID} {
 		if _, ok := d.holder(token, 5, people); ok {
 			t.Errorf("a token that is wrong passes: %s", name)
 		}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Queue is a place where mail becomes tickets.
@@ -15,6 +16,25 @@ type Queue struct {
 	Domain      string   // ticket addresses are KEY-<n>@Domain
 	FirstNumber int64    // of the first ticket
 	OldKeys     []string // keys the queue once had; their ticket addresses stay valid for ever
+
+	Forms     []string      // addresses of contact forms: their Reply-To is the requester
+	Automatic string        // what automatic mail becomes: AutomaticTicket (default), AutomaticFold or AutomaticGroup + a field
+	EndsAfter time.Duration // after which an answer to a closed ticket opens a linked one; 0 is 14 days, below 0 is never
+}
+
+// What automatic mail at a queue becomes.
+const (
+	AutomaticTicket = "ticket" // a ticket each
+	AutomaticFold   = "fold"   // folded into one ticket a day
+	AutomaticGroup  = "group:" // into one open ticket for each value of a header field, as "group:Subject"
+)
+
+// ends is when a closed ticket is not reopened any more.
+func (q Queue) ends() time.Duration {
+	if q.EndsAfter == 0 {
+		return 14 * 24 * time.Hour
+	}
+	return q.EndsAfter
 }
 
 // Destination is what an address of ours means.

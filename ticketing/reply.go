@@ -125,6 +125,9 @@ func (d *Desk) addReply(tx Tx, by Actor, r ReplyRequest) (Message, error) {
 		return m, err
 	}
 	t.Updated = m.Received
+	if t.Waiting, err = waitingSince(tx, t.ID); err != nil {
+		return m, err
+	}
 	to := r.Status
 	if to == "" && !r.Note && (t.Status == StatusNew || t.Status == StatusOpen) {
 		to = StatusWaiting
@@ -180,6 +183,9 @@ func (d *Desk) Judge(ctx context.Context, by Actor, message int64, accept bool) 
 			return err
 		}
 		t.Held, t.Updated = t.Held-1, d.now()
+		if t.Waiting, err = waitingSince(tx, t.ID); err != nil {
+			return err
+		}
 		if accept {
 			return d.reopen(tx, t, by.String(), by.Origin)
 		}

@@ -43,7 +43,7 @@ func (d *Desk) applyReport(tx Tx, a Arrival, j *job, o outgoingID) error {
 	if err != nil {
 		return err
 	}
-	out, err := d.outgoingOf(tx, own, o.participant)
+	out, err := d.outgoingOf(tx, own, o)
 	if err != nil {
 		return err
 	}
@@ -69,8 +69,8 @@ func (d *Desk) applyReport(tx Tx, a Arrival, j *job, o outgoingID) error {
 }
 
 // outgoingOf finds the mail that carried a message to a participant.
-func (d *Desk) outgoingOf(tx Tx, own Message, participant int64) (*Outgoing, error) {
-	p, err := tx.Participant(participant)
+func (d *Desk) outgoingOf(tx Tx, own Message, id outgoingID) (*Outgoing, error) {
+	p, err := tx.Participant(id.participant)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}
@@ -78,9 +78,8 @@ func (d *Desk) outgoingOf(tx Tx, own Message, participant int64) (*Outgoing, err
 	if err != nil {
 		return nil, err
 	}
-	id := outgoingID{own.ID, participant}.String()
 	for _, o := range all {
-		if o.EnvelopeID == id || len(all) == 1 && p.Ticket == own.Ticket {
+		if o.EnvelopeID == id.String() || len(all) == 1 && p.Ticket == own.Ticket {
 			return &o, nil
 		}
 	}

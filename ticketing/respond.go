@@ -78,8 +78,14 @@ func readConversation(tx Tx, reply int64) (c conversation, err error) {
 	if c.ticket, err = tx.Ticket(c.reply.Ticket); err != nil {
 		return c, err
 	}
-	if c.people, err = tx.Participants(c.ticket.ID); err != nil {
+	people, err := tx.Participants(c.ticket.ID)
+	if err != nil {
 		return c, err
+	}
+	for _, p := range people {
+		if p.answered() {
+			c.people = append(c.people, p)
+		}
 	}
 	all, err := tx.Messages(c.ticket.ID)
 	for _, m := range all {
@@ -90,13 +96,19 @@ func readConversation(tx Tx, reply int64) (c conversation, err error) {
 	return c, err
 }
 
+// answered says that a participant gets the answers. A third party gets what it is asked,
+// and no more.
+func (p Participant) answered() bool {
+	return !p.Muted && (p.Role == RoleRequester || p.Role == RoleCc)
+}
+
 // compose makes the mail of a reply to one participant.
 func (d *Desk) compose(ctx context.Context, c conversation, p Participant) ([]byte, Outgoing, error) {
 	q, known := d.addresses.Load().queues[c.ticket.Queue]
 	if !known {
 		return nil, Outgoing{}, fmt.Errorf("queue %s is not configured any more: put it back, or its key into old_keys of another queue", c.ticket.Queue)
 	}
-	id := outgoingID{c.reply.ID, p.ID}
+	id := outgoingID{c.reply.ID, p.ID, p.Generation}
 	o := Outgoing{
 		Ticket: c.ticket.ID, Message: c.reply.ID, Recipient: p.Address, ReversePath: d.reversePath(q, id),
 		MessageID: d.messageID(c.ticket, id, q.Domain), EnvelopeID: id.String(), State: OutQueued,
@@ -104,7 +116,7 @@ func (d *Desk) compose(ctx context.Context, c conversation, p Participant) ([]by
 	}
 	draft := mail.Draft{
 		From:      mail.Address{Name: senderName(c.reply.Actor, q), Address: c.ticket.Name() + "@" + q.Domain},
-		ReplyTo:   mail.Address{Name: q.Name, Address: c.ticket.Name() + "+" + d.replyToken(c.ticket.ID, p.ID) + "@" + q.Domain},
+		ReplyTo:   mail.Address{Name: q.Name, Address: c.ticket.Name() + "+" + d.replyToken(p) + "@" + q.Domain},
 		To:        mail.Address{Name: p.Name, Address: p.Address},
 		Subject:   mail.ReplySubject(c.ticket.Subject),
 		Date:      c.reply.Received,

@@ -74,6 +74,9 @@ type Tx interface {
 	Messages(ticket int64) ([]Message, error) // by ID
 	MessagesByArrival(arrival int64) ([]Message, error)
 	MessageByFold(fold string) (Message, error)
+	// HeldMessages gives messages that wait for staff, by ID above after.
+	HeldMessages(after int64, limit int) ([]Message, error)
+	CountHeld() (int64, error)
 	// Undecided gives messages of row 7 of the trust table, by ID above after: DNS could
 	// not say who wrote them.
 	Undecided(after int64, limit int) ([]Message, error)
@@ -82,7 +85,8 @@ type Tx interface {
 	// TicketsByMessageID gives the distinct tickets that hold any of these msg-ids, by ID.
 	TicketsByMessageID(msgIDs []string) ([]int64, error)
 
-	AddParticipant(*Participant) error // sets ID; the same address of a ticket again is no error
+	AddParticipant(*Participant) error   // sets ID; the same address of a ticket again is no error
+	UpdateParticipant(Participant) error // writes Name, Role, Generation and Muted
 	Participant(id int64) (Participant, error)
 	Participants(ticket int64) ([]Participant, error)
 
@@ -107,6 +111,9 @@ type Tx interface {
 	OutgoingList(states []OutgoingState, after int64, limit int) ([]Outgoing, error)
 	// CountOutgoing counts mail to recipient (any when empty) of kind since then.
 	CountOutgoing(kind Kind, recipient string, since time.Time) (int64, error)
+	// CountAutomatic counts mail that went out by machine since then: to recipient, and
+	// about ticket.
+	CountAutomatic(recipient string, ticket int64, since time.Time) (to, about int64, err error)
 
 	// Idempotent gives what PutIdempotent kept under scope and key, ErrNotFound for nothing.
 	Idempotent(scope, key string) (request Hash, result int64, err error)
@@ -118,6 +125,7 @@ type Tx interface {
 	RemoveToken(id int64) error
 
 	AddKey(Key) error
+	RemoveKey(id int64) error
 	Keys() ([]Key, error) // newest first
 }
 

@@ -43,6 +43,8 @@ type Ticket struct {
 	LastSeq       int64 // sequence number of its newest event
 	Created       time.Time
 	Updated       time.Time
+	Waiting       time.Time // since when somebody waits for staff; zero when nobody does
+	Closed        time.Time // since when it is resolved, closed or turned down; zero while it is in work
 }
 
 // Name is how people and mail call the ticket: SUPPORT-7102.
@@ -76,9 +78,10 @@ type Visibility string
 // The visibilities of a message.
 const (
 	Shown     Visibility = "shown"
-	Held      Visibility = "held"      // waits for staff; its sender learns nothing
-	Dismissed Visibility = "dismissed" // staff turned it down
-	Folded    Visibility = "folded"    // automatic mail, kept out of the way
+	Held      Visibility = "held"       // waits for staff; its sender learns nothing
+	Dismissed Visibility = "dismissed"  // staff turned it down
+	Folded    Visibility = "folded"     // automatic mail, kept out of the way
+	StaffOnly Visibility = "staff-only" // of a third party whom staff asked: no other participant sees it
 )
 
 // Message is one item of a ticket. The words of inbound mail are not in it:
@@ -103,6 +106,8 @@ type Message struct {
 	Fold           string // recognises the same mail under other bytes; empty for none
 	Seq            int64  // of the event that announced it
 	Received       time.Time
+	Advice         string // what staff should do with it while it is held
+	Suppressed     string // why nothing was sent for it by machine; empty when something was, or was not called for
 }
 
 // Participant is a person in a ticket.
@@ -111,8 +116,20 @@ type Participant struct {
 	Ticket  int64
 	Address string // addr-spec in lower case
 	Name    string
-	Role    string // "requester" or "cc"
+	Role    string // RoleRequester and so on
+	// Generation is part of what each token of theirs says: those of an older one are
+	// revoked.
+	Generation int64
+	Muted      bool // gets no mail of ours
 }
+
+// The roles of a participant.
+const (
+	RoleRequester = "requester"
+	RoleCc        = "cc"
+	RoleThird     = "third"   // asked by staff: sees what staff ask, and its answers are for staff alone
+	RoleRemoved   = "removed" // the row stays, so that its number never means somebody else
+)
 
 // Arrival is one transaction's mail as Postfix handed it over.
 type Arrival struct {

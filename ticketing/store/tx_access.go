@@ -45,6 +45,10 @@ func (t *tx) AddKey(k ticketing.Key) error {
 	return err
 }
 
+func (t *tx) RemoveKey(id int64) error {
+	return t.change("DELETE FROM hmac_key WHERE id = $1", id)
+}
+
 func (t *tx) Keys() ([]ticketing.Key, error) {
 	return list(t, func(r row) (k ticketing.Key, err error) {
 		err = r.Scan(&k.ID, &k.Secret, timeCol{&k.Created})

@@ -22,7 +22,8 @@ func (t *tx) messageValues(m ticketing.Message) ([]any, error) {
 		return nil, err
 	}
 	return []any{m.Ticket, string(m.Kind), string(m.Visibility), m.Row, m.Reason, m.From.Name, m.From.Address, m.Subject, m.MessageID,
-		raw, ref(m.Arrival), m.Actor, m.Body, authentication, m.Automatic, problems, m.Fold, m.Seq, m.Received}, nil
+		raw, ref(m.Arrival), m.Actor, m.Body, authentication, m.Automatic, problems, m.Fold, m.Seq, m.Received,
+		m.Advice, m.Suppressed}, nil
 }
 
 func (t *tx) AddMessage(m *ticketing.Message) error {
@@ -31,8 +32,8 @@ func (t *tx) AddMessage(m *ticketing.Message) error {
 		return err
 	}
 	return t.get(`INSERT INTO message (ticket, kind, visibility, trust_row, reason, from_name, from_address, subject, message_id,
-		raw, arrival, actor, body, authentication, automatic, problems, fold, seq, received)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) RETURNING id`, args, &m.ID)
+		raw, arrival, actor, body, authentication, automatic, problems, fold, seq, received, advice, suppressed)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) RETURNING id`, args, &m.ID)
 }
 
 func (t *tx) UpdateMessage(m ticketing.Message) error {
@@ -42,17 +43,18 @@ func (t *tx) UpdateMessage(m ticketing.Message) error {
 	}
 	return t.change(`UPDATE message SET ticket = $1, kind = $2, visibility = $3, trust_row = $4, reason = $5, from_name = $6,
 		from_address = $7, subject = $8, message_id = $9, raw = $10, arrival = $11, actor = $12, body = $13, authentication = $14,
-		automatic = $15, problems = $16, fold = $17, seq = $18, received = $19 WHERE id = $20`, append(args, m.ID)...)
+		automatic = $15, problems = $16, fold = $17, seq = $18, received = $19,
+		advice = $20, suppressed = $21 WHERE id = $22`, append(args, m.ID)...)
 }
 
 const selectMessage = `SELECT m.id, m.ticket, m.kind, m.visibility, m.trust_row, m.reason, m.from_name, m.from_address, m.subject,
-	m.message_id, r.hash, m.arrival, m.actor, m.body, m.authentication, m.automatic, m.problems, m.fold, m.seq, m.received
-	FROM message m LEFT JOIN raw r ON r.id = m.raw`
+	m.message_id, r.hash, m.arrival, m.actor, m.body, m.authentication, m.automatic, m.problems, m.fold, m.seq, m.received,
+	m.advice, m.suppressed FROM message m LEFT JOIN raw r ON r.id = m.raw`
 
 func scanMessage(r row) (m ticketing.Message, err error) {
 	err = r.Scan(&m.ID, &m.Ticket, &m.Kind, &m.Visibility, &m.Row, &m.Reason, &m.From.Name, &m.From.Address, &m.Subject,
 		&m.MessageID, hashCol{&m.Raw}, refCol{&m.Arrival}, &m.Actor, &m.Body, jsonCol{&m.Authentication}, &m.Automatic,
-		jsonCol{&m.Problems}, &m.Fold, &m.Seq, timeCol{&m.Received})
+		jsonCol{&m.Problems}, &m.Fold, &m.Seq, timeCol{&m.Received}, &m.Advice, &m.Suppressed)
 	return m, err
 }
 
@@ -76,6 +78,16 @@ func (t *tx) MessageByFold(fold string) (ticketing.Message, error) {
 // Undecided gives messages of row 7: DNS could not say who wrote them.
 func (t *tx) Undecided(after int64, limit int) ([]ticketing.Message, error) {
 	return list(t, scanMessage, selectMessage+" WHERE m.trust_row = '7' AND m.id > $1 ORDER BY m.id LIMIT $2", after, atMost(limit))
+}
+
+// HeldMessages gives messages that wait for staff, the oldest first.
+func (t *tx) HeldMessages(after int64, limit int) ([]ticketing.Message, error) {
+	return list(t, scanMessage, selectMessage+" WHERE m.visibility = 'held' AND m.id > $1 ORDER BY m.id LIMIT $2", after, atMost(limit))
+}
+
+func (t *tx) CountHeld() (n int64, err error) {
+	err = t.get("SELECT count(*) FROM message WHERE visibility = 'held'", nil, &n)
+	return n, err
 }
 
 // digest is the key of a msg-id. Half of a SHA-256 is more than anybody can meet.

@@ -78,6 +78,19 @@ func (t *tx) OutgoingList(states []ticketing.OutgoingState, after int64, limit i
 	return list(t, scanOutgoing, strings.Join(selects, " UNION ALL ")+" ORDER BY id LIMIT $2", args...)
 }
 
+// CountAutomatic counts mail that went out by machine since then: to a recipient, and about
+// a ticket.
+func (t *tx) CountAutomatic(recipient string, ticket int64, since time.Time) (to, about int64, err error) {
+	err = t.get(`SELECT count(*) FROM outgoing o JOIN message m ON m.id = o.message
+		WHERE m.automatic = 1 AND o.recipient = $1 AND o.created >= $2`, []any{recipient, since}, &to)
+	if err != nil {
+		return 0, 0, err
+	}
+	err = t.get(`SELECT count(*) FROM message m JOIN outgoing o ON o.message = m.id
+		WHERE m.ticket = $1 AND m.automatic = 1 AND o.created >= $2`, []any{ticket, since}, &about)
+	return to, about, err
+}
+
 func (t *tx) CountOutgoing(kind ticketing.Kind, recipient string, since time.Time) (n int64, err error) {
 	query := "SELECT count(*) FROM outgoing o JOIN message m ON m.id = o.message WHERE m.kind = $1 AND o.created >= $2"
 	args := []any{string(kind), since}

@@ -16,26 +16,27 @@ func (t *tx) NextNumber(queue string, first int64) (n int64, err error) {
 
 func (t *tx) AddTicket(k *ticketing.Ticket) error {
 	return t.get(`INSERT INTO ticket (queue, number, subject, status, requester, requester_name, assignee,
-		unverified, suspicious, held, linked, last_seq, created, updated)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id`,
+		unverified, suspicious, held, linked, last_seq, created, updated, waiting, closed)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING id`,
 		[]any{k.Queue, k.Number, k.Subject, string(k.Status), k.Requester, k.RequesterName, k.Assignee,
-			k.Unverified, k.Suspicious, k.Held, ref(k.Linked), k.LastSeq, k.Created, k.Updated}, &k.ID)
+			k.Unverified, k.Suspicious, k.Held, ref(k.Linked), k.LastSeq, k.Created, k.Updated, k.Waiting, k.Closed}, &k.ID)
 }
 
 func (t *tx) UpdateTicket(k ticketing.Ticket) error {
 	return t.change(`UPDATE ticket SET queue = $1, number = $2, subject = $3, status = $4, requester = $5, requester_name = $6,
-		assignee = $7, unverified = $8, suspicious = $9, held = $10, linked = $11, last_seq = $12, created = $13, updated = $14
-		WHERE id = $15`,
+		assignee = $7, unverified = $8, suspicious = $9, held = $10, linked = $11, last_seq = $12, created = $13, updated = $14,
+		waiting = $15, closed = $16 WHERE id = $17`,
 		k.Queue, k.Number, k.Subject, string(k.Status), k.Requester, k.RequesterName, k.Assignee,
-		k.Unverified, k.Suspicious, k.Held, ref(k.Linked), k.LastSeq, k.Created, k.Updated, k.ID)
+		k.Unverified, k.Suspicious, k.Held, ref(k.Linked), k.LastSeq, k.Created, k.Updated, k.Waiting, k.Closed, k.ID)
 }
 
 const selectTicket = `SELECT id, queue, number, subject, status, requester, requester_name, assignee,
-	unverified, suspicious, held, linked, last_seq, created, updated FROM ticket`
+	unverified, suspicious, held, linked, last_seq, created, updated, waiting, closed FROM ticket`
 
 func scanTicket(r row) (k ticketing.Ticket, err error) {
 	err = r.Scan(&k.ID, &k.Queue, &k.Number, &k.Subject, &k.Status, &k.Requester, &k.RequesterName, &k.Assignee,
-		&k.Unverified, &k.Suspicious, &k.Held, refCol{&k.Linked}, &k.LastSeq, timeCol{&k.Created}, timeCol{&k.Updated})
+		&k.Unverified, &k.Suspicious, &k.Held, refCol{&k.Linked}, &k.LastSeq, timeCol{&k.Created}, timeCol{&k.Updated},
+		timeCol{&k.Waiting}, timeCol{&k.Closed})
 	return k, err
 }
 
@@ -104,15 +105,20 @@ func ticketQuery(q ticketing.TicketQuery, statuses []string) (string, []any) {
 
 func (t *tx) AddParticipant(p *ticketing.Participant) error {
 	// The update changes nothing; it makes RETURNING give the row that is there.
-	return t.get(`INSERT INTO participant (ticket, address, name, role) VALUES ($1, $2, $3, $4)
+	return t.get(`INSERT INTO participant (ticket, address, name, role, generation, muted) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (ticket, address) DO UPDATE SET address = excluded.address RETURNING id`,
-		[]any{p.Ticket, p.Address, p.Name, p.Role}, &p.ID)
+		[]any{p.Ticket, p.Address, p.Name, p.Role, p.Generation, p.Muted}, &p.ID)
 }
 
-const selectParticipant = "SELECT id, ticket, address, name, role FROM participant"
+func (t *tx) UpdateParticipant(p ticketing.Participant) error {
+	return t.change("UPDATE participant SET name = $1, role = $2, generation = $3, muted = $4 WHERE id = $5",
+		p.Name, p.Role, p.Generation, p.Muted, p.ID)
+}
+
+const selectParticipant = "SELECT id, ticket, address, name, role, generation, muted FROM participant"
 
 func scanParticipant(r row) (p ticketing.Participant, err error) {
-	err = r.Scan(&p.ID, &p.Ticket, &p.Address, &p.Name, &p.Role)
+	err = r.Scan(&p.ID, &p.Ticket, &p.Address, &p.Name, &p.Role, &p.Generation, &p.Muted)
 	return p, err
 }
 

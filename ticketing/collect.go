@@ -1,0 +1,61 @@
+package ticketing
+
+import (
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"unicode"
+)
+
+// collect gives the ticket for automatic mail at a queue (row 11a), or for mail that goes
+// in a circle (row 14). What is gathered is folded into a ticket that is there, so that a
+// thousand alarms are one line of the list. A mail that cannot be read is never gathered.
+func (d *Desk) collect(tx Tx, a Arrival, j *job, queue string, dec Decision) (t Ticket, created bool, err error) {
+	key := d.collectKey(a, j, queue, dec)
+	scope := "collect:" + queue
+	if key != "" {
+		_, id, err := tx.Idempotent(scope, key)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return t, false, err
+		}
+		if err == nil {
+			t, err = tx.Ticket(id)
+			return t, false, err
+		}
+	}
+	if t, err = d.openTicket(tx, a, j, queue, dec, 0); err != nil || key == "" {
+		return t, true, err
+	}
+	return t, true, tx.PutIdempotent(scope, key, Hash{}, t.ID, d.now())
+}
+
+// collectKey names what is gathered in one ticket; empty for a ticket of its own. Each
+// day begins anew, so that a ticket has an end.
+func (d *Desk) collectKey(a Arrival, j *job, queue string, dec Decision) string {
+	day := a.Received.UTC().Format("2006-01-02")
+	automatic := d.queueOf(queue).Automatic
+	field, group := strings.CutPrefix(automatic, AutomaticGroup)
+	switch {
+	case dec.Row == "14":
+		return day + " circle"
+	case automatic == AutomaticFold:
+		return day
+	case !group:
+		return ""
+	}
+	value := first(j.msg.Header(field))
+	if strings.EqualFold(field, "Subject") {
+		value = j.msg.Subject
+	}
+	if value = withoutNumbers(value); value == "" {
+		return ""
+	}
+	// A digest: the value is as long as its sender likes.
+	sum := sha256.Sum256([]byte(author(j.msg) + "\x00" + value))
+	return day + " " + Hash(sum).String()
+}
+
+// withoutNumbers makes one of what differs only in counters and times.
+func withoutNumbers(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsDigit(r) }), " ")
+}

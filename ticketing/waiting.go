@@ -1,0 +1,44 @@
+package ticketing
+
+import "time"
+
+// waitsFor says that somebody waits for staff because of this message. What is held counts:
+// a customer is behind it until somebody says otherwise.
+func waitsFor(m Message) bool {
+	return m.Kind == KindInbound && !m.Automatic && (m.Visibility == Shown || m.Visibility == StaffOnly || m.Visibility == Held)
+}
+
+// waitingSince is since when somebody waits, zero for nobody: the oldest message that no
+// answer came after, or the oldest held one, which an answer to others does not settle.
+func waitingSince(tx Tx, ticket int64) (time.Time, error) {
+	messages, err := tx.Messages(ticket)
+	var since, held time.Time
+	for _, m := range messages {
+		switch {
+		case m.Kind == KindReply:
+			since = time.Time{}
+		case waitsFor(m) && m.Visibility == Held:
+			held = earlier(held, m.Received)
+		case waitsFor(m):
+			since = earlier(since, m.Received)
+		}
+	}
+	return earlier(since, held), err
+}
+
+// earlier is the first of two moments; one that is zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// over says that nobody works at a ticket of this status any more.
+func (s Status) over() bool {
+	switch s {
+	case StatusResolved, StatusClosed, StatusRejected, StatusSpam:
+		return true
+	}
+	return false
+}
