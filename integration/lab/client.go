@@ -37,6 +37,7 @@ type Message struct {
 	Kind       string `json:"kind"`
 	Visibility string `json:"visibility"`
 	Row        string `json:"row"`
+	Reason     string `json:"reason"`
 	From       struct {
 		Address string `json:"address"`
 	} `json:"from"`
