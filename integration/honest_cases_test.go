@@ -31,7 +31,6 @@ func plainAnswers() []honest {
 		{name: "signed, policy none", from: "pat@gateway.example"},
 		{name: "unsigned", from: unsigned},
 		{name: "SPF only", from: spfOnly},
-		{name: "SPF only, enforced policy", from: "pat@spf-enforced.example"},
 		{name: "SPF only, SRS forwarder", from: spfOnly, way: envelopeFrom("SRS0=hh=tt=spf.example=pat@forwarder.example")},
 		{name: "on premises, no proof at all", from: "pat@onprem.example"},
 		{name: "on premises, null reverse-path replaced", from: "pat@onprem.example", way: envelopeFrom("mailer@onprem.example")},
@@ -45,7 +44,6 @@ func plainAnswers() []honest {
 		{name: "readable address, signed, lost thread", from: jane, to: readable, ties: loose},
 		{name: "readable address, unsigned, thread kept", from: unsigned, to: readable},
 		{name: "readable address, unsigned, no References", from: unsigned, to: readable, ties: inReplyTo},
-		{name: "readable address, SPF only, lost thread", from: spfOnly, to: readable, ties: loose},
 		{name: "lost thread, signed", from: jane, ties: loose},
 		{name: "lost thread, unsigned", from: unsigned, ties: loose},
 		{name: "no References, signed", from: jane, ties: inReplyTo},
@@ -72,7 +70,6 @@ func elsewhere() []honest {
 		{name: "to the queue, thread kept, unsigned", from: unsigned, to: queue},
 		{name: "follow-up to the own first mail, signed", from: jane, to: queue, ties: own},
 		{name: "follow-up to the own first mail, unsigned", from: unsigned, to: queue, ties: own, want: linked},
-		{name: "follow-up to the own first mail, SPF only", from: spfOnly, to: queue, ties: own},
 		{name: "a new mail to the queue, signed", from: jane, to: queue, ties: loose, want: linked},
 		{name: "a new mail to the queue, unsigned", from: unsigned, to: queue, ties: loose, want: linked},
 	}
