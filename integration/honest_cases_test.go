@@ -88,7 +88,8 @@ func brokenOnTheWay() []honest {
 		{name: "forwarder that keeps the body", from: jane, way: forwarded},
 		{name: "forwarder with SRS", from: jane, way: thenAlso(forwarded, envelopeFrom("SRS0=hh=tt=customer.example=jane@forwarder.example"))},
 		{name: "list on the customer's side", from: jane, way: prepend("List-Id: <team.customer.example>\r\nPrecedence: list")},
-		{name: "list that rewrites the author", from: jane, answer: "team@list.example", fields: "List-Id: <team.list.example>\r\nSender: <jane@customer.example>\r\n"},
+		// Who subscribes a ticket to a list must not flood it: a list's own words are folded.
+		{name: "list that rewrites the author", from: jane, answer: "team@list.example", fields: "List-Id: <team.list.example>\r\nSender: <jane@customer.example>\r\n", want: folded},
 		{name: "footer gateway, first mail too", from: "pat@gateway.example", first: footer, way: footer},
 		{name: "footer gateway, readable address, thread kept", from: "pat@gateway.example", way: footer, to: readable},
 		// The domain itself asks that such mail be kept from its readers.

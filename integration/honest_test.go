@@ -59,9 +59,10 @@ const (
 	appended outcome = iota // in the ticket, shown
 	held                    // in the ticket, waiting for staff
 	linked                  // a ticket of its own
+	folded                  // in the ticket, out of the way
 )
 
-func (o outcome) String() string { return [...]string{"appended", "held", "linked"}[o] }
+func (o outcome) String() string { return [...]string{"appended", "held", "linked", "folded"}[o] }
 
 // heldAtMost is the price: of a hundred honest answers two may wait for staff.
 const heldAtMost = 0.02
@@ -228,6 +229,8 @@ func (d *desk) outcome(i int, c honest, ticket lab.Ticket) (outcome, string) {
 				return linked, why
 			case m.Visibility == "held":
 				return held, why
+			case m.Visibility == "folded":
+				return folded, why
 			case m.Visibility != "shown":
 				d.t.Errorf("%s: the answer is %s", c.name, m.Visibility)
 			}
