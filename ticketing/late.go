@@ -3,6 +3,8 @@ package ticketing
 import (
 	"context"
 	"time"
+
+	"postdesk/ticketing/mail"
 )
 
 const (
@@ -46,7 +48,7 @@ func (d *Desk) verifyRound(ctx context.Context) (answered bool, err error) {
 		}
 		for _, m := range waiting {
 			after = m.ID
-			raw, msg, err := d.read(ctx, Arrival{Raw: m.Raw})
+			raw, msg, err := d.readMessage(ctx, m)
 			if err != nil {
 				return true, err
 			}
@@ -61,6 +63,19 @@ func (d *Desk) verifyRound(ctx context.Context) (answered bool, err error) {
 			}
 		}
 	}
+}
+
+// readMessage reads a message anew as it came, with its envelope.
+func (d *Desk) readMessage(ctx context.Context, m Message) ([]byte, *mail.Message, error) {
+	var a Arrival
+	err := d.store.Read(ctx, func(tx Tx) (err error) {
+		a, err = tx.Arrival(m.Arrival)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return d.read(ctx, a)
 }
 
 // decideLate raises a message of row 7 to the row that it would have met. It stays in

@@ -129,7 +129,9 @@ func (d *Desk) read(ctx context.Context, a Arrival) ([]byte, *mail.Message, erro
 	if a.Attempts >= tries {
 		return raw, &mail.Message{Problems: []string{"could not be understood; the raw mail is kept"}}, nil
 	}
-	return raw, mail.Intake(raw), nil
+	msg := mail.Intake(raw)
+	msg.ReversePath = a.ReversePath
+	return raw, msg, nil
 }
 
 // verify never lets a fault of the verifier lose a mail: then nothing is proven.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"postdesk/lmtp/verify"
 	"postdesk/ticketing"
 )
 
@@ -26,6 +27,7 @@ type config struct {
 	LMTP          lmtpConfig        `toml:"lmtp"`
 	Submission    submissionConfig  `toml:"submission"`
 	DNS           dnsConfig         `toml:"dns"`
+	Trust         trustConfig       `toml:"trust"`
 	HTTP          httpConfig        `toml:"http"`
 	Control       controlConfig     `toml:"control"`
 	Log           logConfig         `toml:"log"`
@@ -51,6 +53,15 @@ type submissionConfig struct {
 
 type dnsConfig struct {
 	Nameserver string `toml:"nameserver"` // HOST:PORT; empty: as /etc/resolv.conf says
+}
+
+// trustConfig is what the site's own servers may say of mail.
+type trustConfig struct {
+	AuthservID    string   `toml:"authserv_id"`    // of Authentication-Results that count; empty: none
+	AuthservPlace string   `toml:"authserv_place"` // above or below Postfix's own Received field
+	Border        bool     `toml:"border"`         // our own Postfix takes mail from the world: SPF is evaluated
+	Hostname      []string `toml:"hostname"`       // of our own Postfix, in its Received field; empty: any
+	SpamHeader    string   `toml:"spam_header"`    // as "X-Spam: Yes", at authserv_place; empty: none
 }
 
 type httpConfig struct {
@@ -81,6 +92,7 @@ func defaults() config {
 		Data:       "/var/lib/postdesk",
 		LMTP:       lmtpConfig{Listen: "unix:/run/postdesk/lmtp.sock", Mode: "0660", Group: "postfix", Stall: "5m"},
 		Submission: submissionConfig{Workers: 4},
+		Trust:      trustConfig{AuthservPlace: verify.Above},
 		HTTP:       httpConfig{Listen: "127.0.0.1:8025"},
 		Control:    controlConfig{Socket: "/run/postdesk/control.sock"},
 		Log:        logConfig{Format: "text", Level: "info"},
@@ -167,6 +179,12 @@ func (c *config) complete() {
 		}
 		q.Domain = strings.ToLower(q.Domain)
 	}
+}
+
+// trust is what the verifier believes of the site's own servers.
+func (c *config) trust() verify.Trust {
+	return verify.Trust{AuthservID: c.Trust.AuthservID, Place: c.Trust.AuthservPlace, Border: c.Trust.Border,
+		Hostnames: c.Trust.Hostname, SpamHeader: c.Trust.SpamHeader}
 }
 
 func (c *config) queues() []ticketing.Queue {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"postdesk/lmtp/verify"
 	"postdesk/ticketing"
 )
 
@@ -46,7 +47,7 @@ func (c *config) check() error {
 	if !filepath.IsAbs(c.Control.Socket) {
 		return wrong("control.socket", "%q: want a path from the root", c.Control.Socket)
 	}
-	for _, check := range []func() error{c.checkLMTP, c.checkSubmission, c.checkDNS, c.checkHTTP, c.checkLog, c.checkQueues} {
+	for _, check := range []func() error{c.checkLMTP, c.checkSubmission, c.checkDNS, c.checkTrust, c.checkHTTP, c.checkLog, c.checkQueues} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -99,6 +100,30 @@ func (c *config) checkSubmission() error {
 func (c *config) checkDNS() error {
 	if c.DNS.Nameserver != "" && !isHostPort(c.DNS.Nameserver) {
 		return wrong("dns.nameserver", "%q: want HOST:PORT, as 127.0.0.1:53", c.DNS.Nameserver)
+	}
+	return nil
+}
+
+// authservID is a token of RFC 2045: what a header_checks pattern and a field can hold.
+var authservID = regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+.^_{|}~-]+$`)
+
+// fieldAndValue is a header field with a value to look for.
+var fieldAndValue = regexp.MustCompile(`^[A-Za-z0-9-]+:[ \t]*[!-~]+([ !-~]*[!-~])?$`)
+
+func (c *config) checkTrust() error {
+	t := c.Trust
+	switch {
+	case t.AuthservID != "" && !authservID.MatchString(t.AuthservID):
+		return wrong("trust.authserv_id", "%q: want the name that your filter writes first in Authentication-Results, as mx.example.org", t.AuthservID)
+	case t.AuthservPlace != verify.Above && t.AuthservPlace != verify.Below:
+		return wrong("trust.authserv_place", "%q is neither above nor below", t.AuthservPlace)
+	case t.SpamHeader != "" && !fieldAndValue.MatchString(t.SpamHeader):
+		return wrong("trust.spam_header", "%q: want a field and its value, as X-Spam: Yes", t.SpamHeader)
+	}
+	for _, h := range t.Hostname {
+		if !hostname.MatchString(h) {
+			return wrong("trust.hostname", "%q is no host name", h)
+		}
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ type inspectCmd struct {
 	Files      []string `arg:"" name:"file" help:"Mail as it came; - is standard input."`
 	JSON       bool     `name:"json" help:"One JSON object a line, in the order of the files."`
 	Nameserver string   `env:"POSTDESK_DNS_NAMESERVER" placeholder:"HOST:PORT" help:"Ask this name server, in place of the system's."`
+	Envelope   string   `name:"reverse-path" placeholder:"ADDRESS" help:"Of the envelope, for SPF."`
 	NoDNS      bool     `name:"no-dns" help:"Ask none: nobody is proven."`
 }
 
@@ -62,11 +63,17 @@ type inspectRecipient struct {
 }
 
 type inspectAuth struct {
-	DKIM   []inspectSignature `json:"dkim"`
-	Author string             `json:"author"`
-	Policy string             `json:"policy"`
-	DMARC  mail.AuthResult    `json:"dmarc"`
-	Reason string             `json:"reason"`
+	DKIM      []inspectSignature `json:"dkim"`
+	SPF       *mail.SPF          `json:"spf,omitempty"`
+	Server    []string           `json:"server,omitempty"`
+	Author    string             `json:"author"`
+	Method    string             `json:"method,omitempty"`
+	Login     string             `json:"login,omitempty"`
+	Spam      bool               `json:"spam,omitempty"`
+	Temporary bool               `json:"temporary,omitempty"`
+	Policy    string             `json:"policy"`
+	DMARC     mail.AuthResult    `json:"dmarc"`
+	Reason    string             `json:"reason"`
 }
 
 type inspectSignature struct {
@@ -74,6 +81,8 @@ type inspectSignature struct {
 	Selector string          `json:"selector"`
 	Result   mail.AuthResult `json:"result"`
 	Reason   string          `json:"reason"`
+	Aligned  bool            `json:"aligned,omitempty"`
+	Testing  bool            `json:"testing,omitempty"`
 }
 
 // Run inspects every file; one that cannot be read does not stop the others.
@@ -85,7 +94,11 @@ func (cmd *inspectCmd) Run(a *app) error {
 		if cmd.Nameserver != "" && !isHostPort(cmd.Nameserver) {
 			return fault{exitUsage, fmt.Sprintf("--nameserver %q: want HOST:PORT", cmd.Nameserver)}
 		}
-		v, err := newVerifier(cmd.Nameserver)
+		trust, err := a.trust()
+		if err != nil {
+			return err
+		}
+		v, err := newVerifier(cmd.Nameserver, trust)
 		if err != nil {
 			return err
 		}
@@ -100,6 +113,7 @@ func (cmd *inspectCmd) Run(a *app) error {
 			continue
 		}
 		m := mail.Parse(raw)
+		m.ReversePath = cmd.Envelope
 		out := inspect(file, m, check(a.ctx, raw, m))
 		if cmd.JSON {
 			err = printJSON(a.stdout, out)
@@ -128,7 +142,8 @@ func inspect(file string, m *mail.Message, auth mail.Authentication) inspection 
 		File: file, Subject: m.Subject, To: []inspectAddress{}, MessageID: m.MessageID, Text: m.Text, HTMLText: m.HTMLText,
 		NewText: m.NewText, Attachments: []inspectPart{}, Automatic: m.Automatic.Automatic,
 		SuppressResponse: m.Automatic.Suppress, Why: m.Automatic.Why, Problems: append([]string{}, m.Problems...),
-		Authentication: inspectAuth{DKIM: []inspectSignature{}, Author: auth.Author, Policy: auth.Policy, DMARC: auth.DMARC, Reason: auth.Reason},
+		Authentication: inspectAuth{DKIM: []inspectSignature{}, SPF: auth.SPF, Server: auth.Server, Author: auth.Author, Method: auth.Method,
+			Login: auth.Login, Spam: auth.Spam, Temporary: auth.Temporary, Policy: auth.Policy, DMARC: auth.DMARC, Reason: auth.Reason},
 	}
 	if len(m.From) > 0 {
 		out.From = inspectAddress(m.From[0])
@@ -140,7 +155,7 @@ func inspect(file string, m *mail.Message, auth mail.Authentication) inspection 
 		out.Attachments = append(out.Attachments, inspectPart{a.Name, a.Type, a.Size, a.SHA256, a.Inline})
 	}
 	for _, s := range auth.DKIM {
-		out.Authentication.DKIM = append(out.Authentication.DKIM, inspectSignature{s.Domain, s.Selector, s.Result, s.Reason})
+		out.Authentication.DKIM = append(out.Authentication.DKIM, inspectSignature{s.Domain, s.Selector, s.Result, s.Reason, s.Aligned, s.Testing})
 	}
 	if m.Report != nil {
 		out.Report = &inspectReport{Recipients: []inspectRecipient{}}
@@ -151,16 +166,33 @@ func inspect(file string, m *mail.Message, auth mail.Authentication) inspection 
 	return out
 }
 
+// proof prints what the verifier found.
+func (p *printer) proof(a inspectAuth) {
+	p.line("  proof:    author %q by %q, dmarc %s, policy %q: %s", a.Author, a.Method, string(a.DMARC), a.Policy, a.Reason)
+	for _, s := range a.DKIM {
+		p.line("  dkim:     %s (%s) %s aligned %t%s %s", s.Domain, s.Selector, string(s.Result), s.Aligned, map[bool]string{true: " under test"}[s.Testing], s.Reason)
+	}
+	if a.SPF != nil {
+		p.line("  spf:      %s from %s %s aligned %t %s", a.SPF.Domain, a.SPF.Client, string(a.SPF.Result), a.SPF.Aligned, a.SPF.Reason)
+	}
+	for _, r := range a.Server {
+		p.line("  server:   %s", r)
+	}
+	if a.Login != "" {
+		p.line("  login:    %s", a.Login)
+	}
+	if a.Spam {
+		p.line("  spam:     the site's filter takes it for spam")
+	}
+}
+
 // print is for people: what the desk would see, in lines.
 func (i inspection) print(w io.Writer) error {
 	p := &printer{w: w}
 	p.line("%s", i.File)
 	p.line("  from:     %s <%s>", i.From.Name, i.From.Address)
 	p.line("  subject:  %s", i.Subject)
-	p.line("  proof:    author %q, dmarc %s, policy %q: %s", i.Authentication.Author, string(i.Authentication.DMARC), i.Authentication.Policy, i.Authentication.Reason)
-	for _, s := range i.Authentication.DKIM {
-		p.line("  dkim:     %s (%s) %s %s", s.Domain, s.Selector, string(s.Result), s.Reason)
-	}
+	p.proof(i.Authentication)
 	if i.Automatic || i.SuppressResponse {
 		p.line("  machine:  automatic %t, must not be answered %t: %s", i.Automatic, i.SuppressResponse, i.Why)
 	}

@@ -86,6 +86,8 @@ type agent struct {
 	store    *store.DB
 	desk     *ticketing.Desk
 	resolver *verify.DNS
+	verifier *verify.Verifier
+	warned   atomic.Bool // that mail comes changed
 	queue    *submission.Queue
 	taking   atomic.Bool // mail is taken by LMTP
 	stops    []part
@@ -135,30 +137,20 @@ func (g *agent) startStore(ctx context.Context) (err error) {
 }
 
 func (g *agent) startDesk(ctx context.Context) (err error) {
-	if g.resolver, err = verify.NewResolver(g.cfg.DNS.Nameserver); err != nil {
-		return fmt.Errorf("dns.nameserver: %w", err)
+	if err := g.startVerifier(); err != nil {
+		return err
 	}
-	v := verify.New(verify.Config{Resolver: g.resolver})
 	for _, q := range g.cfg.Queues {
 		g.log.Info("queue", "key", q.Key, "addresses", q.Address, "domain", q.Domain)
 	}
 	g.desk, err = ticketing.New(ctx, ticketing.Config{
-		Domain: g.cfg.Domain, Queues: g.cfg.queues(), Roles: g.cfg.roles(), Verify: v.Verify, Log: g.log,
+		Domain: g.cfg.Domain, Queues: g.cfg.queues(), Roles: g.cfg.roles(), Verify: g.verify, Log: g.log,
 	}, g.store)
 	if err != nil {
 		return fmt.Errorf("desk: %w", err)
 	}
 	g.background("desk", g.desk.Run)
 	return nil
-}
-
-// newVerifier makes what proves authors; an empty nameserver is the system's.
-func newVerifier(nameserver string) (*verify.Verifier, error) {
-	resolver, err := verify.NewResolver(nameserver)
-	if err != nil {
-		return nil, err
-	}
-	return verify.New(verify.Config{Resolver: resolver}), nil
 }
 
 // background runs a part until the agent stops. That it ends before is a fault.

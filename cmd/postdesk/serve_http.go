@@ -18,6 +18,7 @@ func (g *agent) startHTTP(ctx context.Context) error {
 		Desk: g.desk, Log: g.log, Version: version(), Registry: g.registry,
 		Ready: map[string]func(context.Context) error{"store": g.store.Check, "lmtp": g.checkTaking, "dns": g.resolver.Check,
 			"submission": func(context.Context) error { return g.queue.Err() }},
+		Warnings: g.warnings,
 	})
 	// Root and the agent's own user alone: whoever speaks there acts for every member of
 	// staff. The group is for a folder that is made now: Postfix's socket may be in it too.

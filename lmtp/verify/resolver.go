@@ -16,6 +16,9 @@ import (
 // not exist; any other error is temporary.
 type Resolver interface {
 	LookupTXT(ctx context.Context, name string) ([]string, error)
+	LookupIP(ctx context.Context, name string) ([]net.IP, error) // A and AAAA
+	LookupMX(ctx context.Context, name string) ([]*net.MX, error)
+	LookupPTR(ctx context.Context, ip net.IP) ([]string, error)
 }
 
 // ErrNotFound is for NXDOMAIN, and for a name without records of the type.
@@ -26,12 +29,12 @@ var ErrNotFound = errors.New("no such record")
 type DNS struct {
 	servers []string
 	mu      sync.Mutex
-	cache   map[string]*answer
+	cache   map[question]*answer
 }
 
 type answer struct {
 	done    chan struct{} // closed when the rest is there
-	texts   []string
+	records []dns.RR
 	err     error
 	expires time.Time
 }
@@ -44,7 +47,7 @@ const (
 
 // NewResolver asks nameserver ("host" or "host:port"), or the system's when it is empty.
 func NewResolver(nameserver string) (*DNS, error) {
-	d := &DNS{cache: map[string]*answer{}}
+	d := &DNS{cache: map[question]*answer{}}
 	if nameserver == "" {
 		conf, err := dns.ClientConfigFromFile("/etc/resolv.conf")
 		if err != nil {
@@ -66,8 +69,75 @@ func NewResolver(nameserver string) (*DNS, error) {
 }
 
 // LookupTXT gives the TXT records of a name, each with its strings joined.
-func (d *DNS) LookupTXT(ctx context.Context, name string) ([]string, error) {
-	key := strings.ToLower(dns.Fqdn(name))
+func (d *DNS) LookupTXT(ctx context.Context, name string) (texts []string, err error) {
+	records, err := d.lookup(ctx, name, dns.TypeTXT)
+	for _, rr := range records {
+		if t, ok := rr.(*dns.TXT); ok {
+			texts = append(texts, strings.Join(t.Txt, ""))
+		}
+	}
+	return texts, err
+}
+
+// LookupIP gives the addresses of a name, of both families.
+func (d *DNS) LookupIP(ctx context.Context, name string) (ips []net.IP, err error) {
+	for _, of := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		records, err := d.lookup(ctx, name, of)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+		for _, rr := range records {
+			switch a := rr.(type) {
+			case *dns.A:
+				ips = append(ips, a.A)
+			case *dns.AAAA:
+				ips = append(ips, a.AAAA)
+			}
+		}
+	}
+	if len(ips) == 0 {
+		err = ErrNotFound
+	}
+	return ips, err
+}
+
+// LookupMX gives the mail servers of a name.
+func (d *DNS) LookupMX(ctx context.Context, name string) (list []*net.MX, err error) {
+	records, err := d.lookup(ctx, name, dns.TypeMX)
+	for _, rr := range records {
+		if m, ok := rr.(*dns.MX); ok {
+			list = append(list, &net.MX{Host: m.Mx, Pref: m.Preference})
+		}
+	}
+	return list, err
+}
+
+// LookupPTR gives the names of an address.
+func (d *DNS) LookupPTR(ctx context.Context, ip net.IP) (names []string, err error) {
+	name, err := dns.ReverseAddr(ip.String())
+	if err != nil {
+		return nil, ErrNotFound
+	}
+	records, err := d.lookup(ctx, name, dns.TypePTR)
+	for _, rr := range records {
+		if p, ok := rr.(*dns.PTR); ok {
+			names = append(names, p.Ptr)
+		}
+	}
+	return names, err
+}
+
+// question is what an answer is kept under.
+type question struct {
+	name string
+	of   uint16
+}
+
+func (d *DNS) lookup(ctx context.Context, name string, of uint16) ([]dns.RR, error) {
+	key := question{strings.ToLower(dns.Fqdn(name)), of}
+	if _, ok := dns.IsDomainName(key.name); !ok {
+		return nil, ErrNotFound // no such name can exist
+	}
 	d.mu.Lock()
 	a := d.cache[key]
 	if a == nil || a.expired() {
@@ -81,7 +151,7 @@ func (d *DNS) LookupTXT(ctx context.Context, name string) ([]string, error) {
 	d.mu.Unlock()
 	select {
 	case <-a.done:
-		return a.texts, a.err
+		return a.records, a.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -99,23 +169,23 @@ func (a *answer) expired() bool {
 
 // fill asks for many that wait. Its time is its own: one who gives up must not take
 // the answer from the others.
-func (d *DNS) fill(key string, a *answer) {
+func (d *DNS) fill(key question, a *answer) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*queryLimit)
 	defer cancel()
-	texts, ttl, err := d.ask(ctx, key)
+	records, ttl, err := d.ask(ctx, key)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	a.texts, a.err, a.expires = texts, err, time.Now().Add(min(ttl, maxTTL))
+	a.records, a.err, a.expires = records, err, time.Now().Add(min(ttl, maxTTL))
 	close(a.done)
 }
 
-func (d *DNS) ask(ctx context.Context, name string) (texts []string, ttl time.Duration, err error) {
+func (d *DNS) ask(ctx context.Context, q question) (records []dns.RR, ttl time.Duration, err error) {
 	err = errors.New("no name server")
 	for try := 0; try < 2; try++ {
 		for _, server := range d.servers {
 			var r *dns.Msg
-			if r, err = exchange(ctx, server, name, dns.TypeTXT); err == nil {
-				return readAnswer(r)
+			if r, err = exchange(ctx, server, q.name, q.of); err == nil {
+				return readAnswer(r, q.of)
 			}
 			if ctx.Err() != nil {
 				return nil, 0, err
@@ -157,16 +227,16 @@ func exchange(ctx context.Context, server, name string, of uint16) (*dns.Msg, er
 	return nil, errors.New("a truncated answer")
 }
 
-func readAnswer(r *dns.Msg) (texts []string, ttl time.Duration, err error) {
+func readAnswer(r *dns.Msg, of uint16) (records []dns.RR, ttl time.Duration, err error) {
 	ttl = maxTTL
 	for _, rr := range r.Answer {
 		ttl = min(ttl, time.Duration(rr.Header().Ttl)*time.Second)
-		if t, ok := rr.(*dns.TXT); ok {
-			texts = append(texts, strings.Join(t.Txt, ""))
+		if rr.Header().Rrtype == of { // and not the CNAME that led there
+			records = append(records, rr)
 		}
 	}
-	if len(texts) > 0 {
-		return texts, ttl, nil
+	if len(records) > 0 {
+		return records, ttl, nil
 	}
 	ttl = time.Minute
 	for _, rr := range r.Ns {

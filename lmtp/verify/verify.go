@@ -1,17 +1,14 @@
 // Package verify says who wrote a message: DKIM (RFC 6376, 8301, 8463) by go-msgauth,
-// and DMARC alignment and policy (RFC 9989) by its own evaluation.
+// SPF (RFC 7208) by blitiri.com.ar/go/spf, DMARC alignment and policy (RFC 9989) and what
+// a trusted server wrote (Authentication-Results, RFC 8601) by its own evaluation.
 package verify
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
-	"github.com/emersion/go-msgauth/dkim"
+	"golang.org/x/net/idna"
 
 	"postdesk/ticketing/mail"
 )
@@ -21,10 +18,14 @@ type Config struct {
 	Resolver      Resolver
 	Timeout       time.Duration // for all look-ups of one message; 0 is 5 s
 	MaxSignatures int           // that are verified, aligned ones first; 0 is 5
+	Trust         Trust
 }
 
 // Verifier verifies messages. Many may use it at once.
-type Verifier struct{ cfg Config }
+type Verifier struct {
+	cfg    Config
+	bodies bodies
+}
 
 // New makes a verifier.
 func New(cfg Config) *Verifier {
@@ -34,181 +35,132 @@ func New(cfg Config) *Verifier {
 	if cfg.MaxSignatures == 0 {
 		cfg.MaxSignatures = 5
 	}
-	return &Verifier{cfg}
+	return &Verifier{cfg: cfg}
 }
 
 // Verify says who wrote a message. It ends within the timeout, whatever DNS does.
 func (v *Verifier) Verify(ctx context.Context, raw []byte, m *mail.Message) mail.Authentication {
 	ctx, cancel := context.WithTimeout(ctx, v.cfg.Timeout)
 	defer cancel()
-	var auth mail.Authentication
-	fromDomain := ""
-	if len(m.From) > 0 {
-		fromDomain = domainOf(m.From[0].Address)
+	e := evidence{header: readHeader(raw), site: v.cfg.Trust.read(m)}
+	e.author, e.sole = m.SoleAuthor()
+	from := e.author.Address
+	if !e.sole && len(m.From) > 0 {
+		from = m.From[0].Address
 	}
-	policy := v.policy(ctx, fromDomain)
-	auth.DKIM = v.signatures(ctx, raw, m, policy)
-	author, sole := m.SoleAuthor()
-	v.conclude(&auth, author.Address, sole, policy)
+	e.policy = v.policy(ctx, domainOf(from))
+	auth := mail.Authentication{Policy: e.policy.request, Server: e.site.words(), Login: e.site.login, Spam: e.site.spam}
+	auth.DKIM = v.signatures(ctx, raw, e.header, e.policy)
+	v.bodies.count(auth.DKIM)
+	v.gather(ctx, &e, &auth, m)
+	e.conclude(&auth)
 	return auth
 }
 
+// domainOf is the domain of an address, as DNS has it: a name in another script by its
+// A-label (RFC 9989 section 4.10, RFC 5890).
 func domainOf(address string) string {
-	return strings.ToLower(address[strings.LastIndexByte(address, '@')+1:])
+	domain := strings.ToLower(address[strings.LastIndexByte(address, '@')+1:])
+	if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
+		return ascii
+	}
+	return domain
 }
 
-// conclude draws the verdict from the results.
-func (v *Verifier) conclude(auth *mail.Authentication, author string, sole bool, p policy) {
-	var passed, aligned, temporary bool
+// evidence is all that the verdict rests on.
+type evidence struct {
+	header header
+	site   site
+	policy policy
+	author mail.Address
+	sole   bool // author is the one author
+	// whole says that DKIM and we read the same header: where two readers see two, what
+	// was signed is not what is shown.
+	whole bool
+
+	signed    bool // a signature of an aligned domain, verified here
+	vouched   bool // the same, verified by the trusted server
+	sent      bool // a server that the aligned domain of the reverse-path names
+	temporary bool // DNS could not answer something that could have proven the author
+	passed    bool // some signature is valid, whoever's
+	testing   bool // the only signature that would prove is by a key under test
+}
+
+// gather looks for each kind of proof, and for the costly ones only while none is found.
+func (v *Verifier) gather(ctx context.Context, e *evidence, auth *mail.Authentication, m *mail.Message) {
+	e.whole = !e.header.malformed && e.header.from == m.FromFields
 	for _, s := range auth.DKIM {
-		passed = passed || s.Result == mail.AuthPass
-		aligned = aligned || s.Result == mail.AuthPass && s.Aligned
-		temporary = temporary || s.Result == mail.AuthTempError
+		pass := s.Result == mail.AuthPass
+		e.passed = e.passed || pass
+		e.testing = e.testing || pass && s.Aligned && s.Testing
+		e.signed = e.signed || pass && s.Aligned && !s.Testing && e.whole
+		e.temporary = e.temporary || s.Result == mail.AuthTempError
 	}
-	auth.Policy = p.request
+	if e.signed || e.policy.err != nil {
+		return
+	}
+	v.askServer(ctx, e)
+	if e.vouched || e.sent || e.site.login != "" || !v.cfg.Trust.Border {
+		return
+	}
+	if auth.SPF = v.spf(ctx, e.site.received.client, e.site.received.helo, m.ReversePath, e.policy); auth.SPF != nil {
+		e.sent = auth.SPF.Result == mail.AuthPass && auth.SPF.Aligned
+		e.temporary = e.temporary || auth.SPF.Result == mail.AuthTempError
+	}
+}
+
+// conclude draws the verdict.
+func (e *evidence) conclude(auth *mail.Authentication) {
+	proven := e.sole && e.policy.err == nil && (e.signed || e.vouched || e.sent)
 	auth.DMARC = mail.AuthNone
 	switch {
-	case p.err != nil:
+	case e.policy.err != nil:
 		auth.DMARC = mail.AuthTempError
-	case p.found && aligned && sole:
+	case e.policy.found && proven:
 		auth.DMARC = mail.AuthPass
-	case p.found && temporary:
+	case e.policy.found && e.temporary:
 		auth.DMARC = mail.AuthTempError
-	case p.found:
+	case e.policy.found:
 		auth.DMARC = mail.AuthFail
 	}
-	switch {
-	case !sole:
-		auth.Reason = "From is not one mailbox in one field, so that nobody is proven"
-	case aligned && p.err == nil:
-		auth.Author, auth.Method = author, "dkim"
-		auth.Reason = "signed by the author's domain"
-	case temporary || p.err != nil:
-		auth.Temporary = true
-		auth.Reason = "DNS could not be asked; tried again later"
-	case passed:
-		auth.Reason = "signed, but not by the author's domain"
-	case len(auth.DKIM) > 0:
-		auth.Reason = "no signature is valid"
-	default:
-		auth.Reason = "not signed"
+	if proven {
+		auth.Author = e.author.Address
 	}
+	auth.Method, auth.Reason = e.words(proven, len(auth.DKIM) > 0, auth.SPF)
+	auth.Temporary = e.sole && !proven && (e.policy.err != nil || e.temporary)
 }
 
-// tag reads one tag of a DKIM-Signature (RFC 6376 section 3.2).
-var tagPattern = map[string]*regexp.Regexp{
-	"d": regexp.MustCompile(`(?i)(?:^|;)\s*d\s*=\s*([^;]*)`),
-	"s": regexp.MustCompile(`(?i)(?:^|;)\s*s\s*=\s*([^;]*)`),
+// words is the verdict in one sentence.
+func (e *evidence) words(proven, any bool, spf *mail.SPF) (method, reason string) {
+	switch {
+	case !e.sole:
+		return "", "From is not one mailbox in one field, or another field is doubled, so that nobody is proven"
+	case proven && e.signed:
+		return "dkim", "signed by the author's domain"
+	case proven && e.vouched:
+		return "authserv", "signed by the author's domain, as the trusted server has verified"
+	case proven:
+		return "spf", "sent by a server that the author's domain names"
+	case e.policy.err != nil || e.temporary:
+		return "", "DNS could not be asked; tried again later"
+	case e.passed && !e.whole:
+		return "", "signed, but the header can be read in two ways"
+	case e.testing:
+		return "", "signed by the author's domain with a key that is under test, which counts as unsigned"
+	case e.passed:
+		return "", "signed, but not by the author's domain"
+	case any:
+		return "", "no signature is valid" + sentBy(spf)
+	}
+	return "", "not signed" + sentBy(spf)
 }
 
-func tag(signature, name string) string {
-	m := tagPattern[name].FindStringSubmatch(signature)
-	if m == nil {
+func sentBy(spf *mail.SPF) string {
+	switch {
+	case spf == nil:
 		return ""
+	case spf.Result == mail.AuthPass:
+		return ", and the reverse-path is of another domain"
 	}
-	return strings.ToLower(strings.Join(strings.Fields(m[1]), ""))
-}
-
-// signatures verifies what the limit allows, and lists the rest unverified.
-func (v *Verifier) signatures(ctx context.Context, raw []byte, m *mail.Message, p policy) []mail.Signature {
-	values := m.Header("DKIM-Signature")
-	if len(values) == 0 {
-		return nil
-	}
-	list := make([]mail.Signature, len(values))
-	chosen := make([]bool, len(values))
-	left := v.cfg.MaxSignatures
-	for i, value := range values {
-		list[i] = mail.Signature{Domain: tag(value, "d"), Selector: tag(value, "s"), Result: mail.AuthNeutral, Reason: "more signatures than are verified"}
-		list[i].Aligned = v.aligned(ctx, list[i].Domain, p)
-	}
-	for _, aligned := range []bool{true, false} {
-		for i := range list {
-			if left > 0 && !chosen[i] && list[i].Aligned == aligned {
-				chosen[i] = true
-				left--
-			}
-		}
-	}
-	if len(values) > v.cfg.MaxSignatures {
-		raw = keepSignatures(raw, chosen)
-	}
-	results, err := dkim.VerifyWithOptions(bytes.NewReader(raw), &dkim.VerifyOptions{LookupTXT: v.lookup(ctx), MaxVerifications: v.cfg.MaxSignatures})
-	next := 0
-	for i := range list {
-		if !chosen[i] {
-			continue
-		}
-		if next < len(results) {
-			list[i].Result, list[i].Reason = result(results[next].Err)
-			next++
-			continue
-		}
-		list[i].Result, list[i].Reason = mail.AuthPermError, "the message cannot be read"
-		if err != nil {
-			list[i].Reason += ": " + strings.TrimPrefix(err.Error(), "dkim: ")
-		}
-	}
-	return list
-}
-
-// result keeps apart what is wrong for good and what may be right later (RFC 8601
-// section 2.7.1).
-func result(err error) (mail.AuthResult, string) {
-	switch {
-	case err == nil:
-		return mail.AuthPass, ""
-	case dkim.IsTempFail(err):
-		return mail.AuthTempError, strings.TrimPrefix(err.Error(), "dkim: ")
-	case dkim.IsPermFail(err):
-		return mail.AuthPermError, strings.TrimPrefix(err.Error(), "dkim: ")
-	}
-	return mail.AuthFail, strings.TrimPrefix(err.Error(), "dkim: ")
-}
-
-// temporary is what go-msgauth takes for a temporary error: exactly a net.Error, not a
-// wrapped one.
-type temporary struct{ error }
-
-func (temporary) Timeout() bool   { return true }
-func (temporary) Temporary() bool { return true }
-
-func (v *Verifier) lookup(ctx context.Context) func(string) ([]string, error) {
-	return func(name string) ([]string, error) {
-		texts, err := v.cfg.Resolver.LookupTXT(ctx, name)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return nil, temporary{fmt.Errorf("%s: %w", name, err)}
-		}
-		return texts, err
-	}
-}
-
-// keepSignatures gives the message with the chosen DKIM-Signature fields alone.
-func keepSignatures(raw []byte, chosen []bool) []byte {
-	var out bytes.Buffer
-	n, keep := 0, true
-	for rest := raw; len(rest) > 0; {
-		end := bytes.IndexByte(rest, '\n') + 1
-		if end == 0 {
-			end = len(rest)
-		}
-		line := rest[:end]
-		if len(bytes.TrimRight(line, "\r\n")) == 0 {
-			out.Write(rest)
-			break
-		}
-		if line[0] != ' ' && line[0] != '\t' {
-			keep = true
-			name, _, _ := bytes.Cut(line, []byte(":"))
-			if strings.EqualFold(string(bytes.TrimSpace(name)), "DKIM-Signature") {
-				keep = n < len(chosen) && chosen[n]
-				n++
-			}
-		}
-		if keep {
-			out.Write(line)
-		}
-		rest = rest[end:]
-	}
-	return out.Bytes()
+	return ", and not proven by the server that sent it (SPF " + string(spf.Result) + ")"
 }

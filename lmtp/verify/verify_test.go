@@ -239,20 +239,3 @@ func TestCache(t *testing.T) {
 		t.Errorf("asked %d times, want once", n)
 	}
 }
-
-func FuzzRecord(f *testing.F) {
-	for _, s := range []string{"v=DMARC1; p=reject", "v=DMARC1;p=none;sp=quarantine;adkim=s;t=y", "v=DMARC1", ";;=", "v=DMARC1; p"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		r, ok := parseRecord(s)
-		if ok && r["v"] != "DMARC1" {
-			t.Errorf("%q is taken for a record", s)
-		}
-		switch requested(r, true) {
-		case "none", "quarantine", "reject":
-		default:
-			t.Errorf("%q asks for %q", s, requested(r, true))
-		}
-	})
-}

@@ -49,20 +49,39 @@ type Signature struct {
 	Result   AuthResult `json:"result"`
 	Reason   string     `json:"reason,omitempty"`  // why it is no pass, in words
 	Aligned  bool       `json:"aligned,omitempty"` // d= is aligned with the From domain (RFC 9989)
-	Testing  bool       `json:"testing,omitempty"` // the key record says t=y
+	Testing  bool       `json:"testing,omitempty"` // the key record says t=y: it counts as unsigned (RFC 6376 section 3.6.1)
+}
+
+// SPF is what the reverse-path's domain says of the server that sent the mail (RFC 7208).
+type SPF struct {
+	Domain  string     `json:"domain"` // of the reverse-path
+	Client  string     `json:"client"` // address that our own Postfix took the mail from
+	Result  AuthResult `json:"result"`
+	Reason  string     `json:"reason,omitempty"`
+	Aligned bool       `json:"aligned,omitempty"` // Domain is aligned with the From domain (RFC 9989)
 }
 
 // Authentication is the verdict on who wrote a message. The zero value is
 // "nothing is proven".
 type Authentication struct {
-	DKIM   []Signature `json:"dkim,omitempty"`
-	Author string      `json:"author,omitempty"` // the proven author address; empty when From is not single or nothing aligned passed
-	// Method is how Author was proven: "dkim", "spf", "authserv", "login", or empty.
+	DKIM []Signature `json:"dkim,omitempty"`
+	SPF  *SPF        `json:"spf,omitempty"` // nil: not evaluated
+	// Server is what the trusted Authentication-Results fields say, as "dkim=pass".
+	Server []string `json:"server,omitempty"`
+	Author string   `json:"author,omitempty"` // the proven author address; empty when From is not single or nothing aligned passed
+	// Method is how Author was proven: "dkim" by a signature that we verified, "authserv"
+	// by one that the trusted server verified, "spf" by the sending server's address alone,
+	// whoever evaluated it (never enough for staff: many share one server), or empty.
 	Method string `json:"method,omitempty"`
 	// Policy is what the author's domain asks for mail that fails (RFC 9989):
 	// "none", "quarantine", "reject", or empty when it publishes nothing.
 	Policy string     `json:"policy,omitempty"`
 	DMARC  AuthResult `json:"dmarc,omitempty"`
+	// Login is the user that our own Postfix says has logged in and sent this. Who it is,
+	// and whether that is the author, is for whoever knows the logins to say.
+	Login string `json:"login,omitempty"`
+	// Spam says that the site's own filter takes it for spam.
+	Spam bool `json:"spam,omitempty"`
 	// Temporary says that DNS could not answer: ask again later.
 	Temporary bool   `json:"temporary,omitempty"`
 	Reason    string `json:"reason,omitempty"` // the verdict in one sentence
@@ -70,6 +89,8 @@ type Authentication struct {
 
 // Message is a parsed message. Parse always gives one.
 type Message struct {
+	ReversePath string // of the envelope; whoever knows it sets it, Parse does not
+
 	Subject    string
 	From       []Address // all mailboxes of all From fields, in order
 	FromFields int       // how many From fields there are; 1 is right (RFC 5322 section 3.6)
@@ -142,6 +163,25 @@ func (m *Message) Header(name string) []string {
 		if equalFold(f.name, name) {
 			out = append(out, f.value)
 		}
+	}
+	return out
+}
+
+// Field is one header field: its name as it stood, its value unfolded and not decoded.
+type Field struct{ Name, Value string }
+
+// Trace gives all header fields in order down to the second Received field: what our own
+// Postfix and its filters wrote stands there, and below it what came from outside.
+func (m *Message) Trace() []Field {
+	var out []Field
+	received := 0
+	for _, f := range m.fields {
+		if equalFold(f.name, "Received") {
+			if received++; received > 1 {
+				break
+			}
+		}
+		out = append(out, Field{f.name, f.value})
 	}
 	return out
 }

@@ -32,6 +32,8 @@ type Config struct {
 	// Ready names what must work for the agent to be ready, with a check for each. The
 	// text of an error is for the operator.
 	Ready map[string]func(context.Context) error
+	// Warnings are what the operator should mend although the agent is ready; may be nil.
+	Warnings func() []string
 	// Heartbeat is the time between comments on a silent event stream; 0 is 15 s.
 	Heartbeat time.Duration
 }
@@ -175,7 +177,13 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	json.NewEncoder(w).Encode(map[string]any{"ready": code == http.StatusOK, "checks": checks})
+	answer := map[string]any{"ready": code == http.StatusOK, "checks": checks}
+	if s.cfg.Warnings != nil {
+		if warnings := s.cfg.Warnings(); len(warnings) > 0 {
+			answer["warnings"] = warnings
+		}
+	}
+	json.NewEncoder(w).Encode(answer)
 }
 
 // registerMetrics tells what only the desk knows; others add theirs to the registry.
