@@ -22,7 +22,10 @@ type world struct {
 	store *store.DB
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldOf(t, nil) }
+
+// newWorldOf lets a test change the configuration before the desk is made.
+func newWorldOf(t *testing.T, change func(*ticketing.Config)) *world {
 	t.Helper()
 	db, err := store.Open(t.Context(), t.TempDir(), store.Options{})
 	if err != nil {
@@ -33,21 +36,19 @@ func newWorld(t *testing.T) *world {
 	var cancel context.CancelFunc
 	w.ctx, cancel = context.WithTimeout(context.Background(), 30*time.Second)
 	t.Cleanup(cancel)
-	w.Desk, err = ticketing.New(w.ctx, ticketing.Config{
+	cfg := ticketing.Config{
 		Domain: "desk.example",
 		Queues: []ticketing.Queue{
 			{Key: "SUPPORT", Name: "Support", Addresses: []string{"new@desk.example"}, Domain: "desk.example", FirstNumber: 7102},
 			{Key: "SALES", Name: "Sales", Addresses: []string{"sales@desk.example"}, Domain: "desk.example"},
 		},
-		Roles: map[string]string{"desk.example": "SUPPORT"},
-		Verify: func(_ context.Context, _ []byte, m *desk.Message) (a desk.Authentication) {
-			if from, ok := m.SoleAuthor(); ok && strings.HasSuffix(from.Address, "@customer.example") {
-				a.Author, a.Method = from.Address, "dkim"
-			}
-			return a
-		},
-	}, db)
-	if err != nil {
+		Roles:  map[string]string{"desk.example": "SUPPORT"},
+		Verify: func(_ context.Context, _ []byte, m *desk.Message) desk.Authentication { return stubVerify(m) },
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	if w.Desk, err = ticketing.New(w.ctx, cfg, db); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})

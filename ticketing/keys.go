@@ -8,6 +8,7 @@ import (
 	"encoding/base32"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -29,8 +30,22 @@ const (
 
 // Keyring makes and verifies the MACs by which mail of ours is known again.
 type Keyring struct {
+	mu   sync.RWMutex
 	keys []Key // newest first
 	now  func() time.Time
+}
+
+// all gives the keys as they are at this moment; nobody changes the slice.
+func (k *Keyring) all() []Key {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.keys
+}
+
+func (k *Keyring) set(keys []Key) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.keys = keys
 }
 
 // NewKeyring takes keys with the newest first, and a clock.
@@ -55,15 +70,16 @@ func NewKey(id int64, now time.Time) Key {
 
 // sign gives 17 characters: the key id and 80 bits of HMAC-SHA256.
 func (k *Keyring) sign(p macPurpose, facts ...string) string {
-	return tag(k.keys[0], p, facts)
+	return tag(k.all()[0], p, facts)
 }
 
 // verify says whether mac is ours for these facts. Case does not matter.
 func (k *Keyring) verify(mac string, p macPurpose, facts ...string) bool {
 	mac = strings.ToLower(mac)
-	for i, key := range k.keys {
+	keys := k.all()
+	for i, key := range keys {
 		// A key is retired when the one after it was made.
-		if i > 0 && k.now().Sub(k.keys[i-1].Created) > keyLife {
+		if i > 0 && k.now().Sub(keys[i-1].Created) > keyLife {
 			return false
 		}
 		if subtle.ConstantTimeCompare([]byte(mac), []byte(tag(key, p, facts))) == 1 {

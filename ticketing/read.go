@@ -21,7 +21,7 @@ func (d *Desk) Ticket(ctx context.Context, name string) (c Conversation, err err
 		if c.Ticket, err = d.ticketByName(tx, name); err != nil {
 			return err
 		}
-		if c.Participants, err = tx.Participants(c.Ticket.ID); err != nil {
+		if c.Participants, err = present(tx, c.Ticket.ID); err != nil {
 			return err
 		}
 		if c.Messages, err = tx.Messages(c.Ticket.ID); err != nil {
@@ -47,6 +47,44 @@ func (d *Desk) Tickets(ctx context.Context, q TicketQuery) (tickets []Ticket, er
 		return err
 	})
 	return tickets, err
+}
+
+// Held lists messages that wait for staff, the oldest first, with the tickets they are in.
+func (d *Desk) Held(ctx context.Context, after int64, limit int) (messages []Message, tickets map[int64]Ticket, err error) {
+	err = d.store.Read(ctx, func(tx Tx) (err error) {
+		tickets = map[int64]Ticket{}
+		if messages, err = tx.HeldMessages(after, limit); err != nil {
+			return err
+		}
+		for _, m := range messages {
+			if _, known := tickets[m.Ticket]; known {
+				continue
+			}
+			if tickets[m.Ticket], err = tx.Ticket(m.Ticket); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return messages, tickets, err
+}
+
+// HeldCount counts messages that wait for staff.
+func (d *Desk) HeldCount(ctx context.Context) (n int64, err error) {
+	err = d.store.Read(ctx, func(tx Tx) (err error) {
+		n, err = tx.CountHeld()
+		return err
+	})
+	return n, err
+}
+
+// HeldAge is for how many seconds the oldest of them has waited, 0 when nothing is held.
+func (d *Desk) HeldAge(ctx context.Context) (seconds int64, err error) {
+	oldest, _, err := d.Held(ctx, 0, 1)
+	if err != nil || len(oldest) == 0 {
+		return 0, err
+	}
+	return int64(d.now().Sub(oldest[0].Received).Seconds()), nil
 }
 
 // Message gives one message and the ticket it is in.

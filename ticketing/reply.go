@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"postdesk/ticketing/mail"
 )
 
 // Actor is who asks the desk to do something.
@@ -27,6 +29,8 @@ type ReplyRequest struct {
 	// Seen is the newest event of the ticket that the author has seen; 0 does not ask.
 	// When the thread has moved on since, the reply is refused with ErrConflict.
 	Seen int64
+	// Cc become participants with this answer. Addresses are as in a header.
+	Cc []string
 	// Key makes it safe to ask again: the same key of the same actor gives the same
 	// message, and nothing is done twice.
 	Key string
@@ -50,12 +54,15 @@ func (d *Desk) Reply(ctx context.Context, by Actor, r ReplyRequest) (m Message, 
 	if strings.TrimSpace(r.Text) == "" {
 		return m, false, fmt.Errorf("%w: the text is empty", ErrInvalid)
 	}
+	if r.Note && len(r.Cc) > 0 {
+		return m, false, fmt.Errorf("%w: a note goes to nobody, so it has no cc", ErrInvalid)
+	}
 	if r.Status != "" {
 		if err := checkStatus(r.Status); err != nil {
 			return m, false, err
 		}
 	}
-	request := sha256.Sum256(fmt.Appendf(nil, "%q %q %v %q", r.Ticket, r.Text, r.Note, r.Status))
+	request := sha256.Sum256(fmt.Appendf(nil, "%q %q %v %q %q", r.Ticket, r.Text, r.Note, r.Status, r.Cc))
 	err = d.write(ctx, func(tx Tx) error {
 		m, again = Message{}, false
 		if r.Key != "" {
@@ -108,6 +115,13 @@ func (d *Desk) addReply(tx Tx, by Actor, r ReplyRequest) (Message, error) {
 	} else if t.Requester == "" {
 		return Message{}, fmt.Errorf("%w: nobody to answer: the mail that opened %s names no author", ErrInvalid, t.Name())
 	}
+	for _, cc := range r.Cc {
+		for _, a := range mail.ParseAddressList(cc) {
+			if _, err := d.addParticipant(tx, by, t, a, RoleCc); err != nil {
+				return Message{}, err
+			}
+		}
+	}
 	m := Message{Ticket: t.ID, Kind: kind, Visibility: Shown, Subject: t.Subject, Actor: by.String(), Body: r.Text,
 		Automatic: by.Kind == "program", Received: d.now()}
 	if err := tx.AddMessage(&m); err != nil {
@@ -158,7 +172,16 @@ func (d *Desk) SetStatus(ctx context.Context, by Actor, ticket string, to Status
 }
 
 // Judge accepts a held message into its ticket, or dismisses it.
-func (d *Desk) Judge(ctx context.Context, by Actor, message int64, accept bool) (m Message, err error) {
+func (d *Desk) Judge(ctx context.Context, by Actor, message int64, accept bool) (Message, error) {
+	return d.judge(ctx, by, message, accept, false)
+}
+
+// AcceptAuthor accepts a held message and makes its author a participant.
+func (d *Desk) AcceptAuthor(ctx context.Context, by Actor, message int64) (Message, error) {
+	return d.judge(ctx, by, message, true, true)
+}
+
+func (d *Desk) judge(ctx context.Context, by Actor, message int64, accept, add bool) (m Message, err error) {
 	err = d.write(ctx, func(tx Tx) error {
 		var err error
 		if m, err = tx.Message(message); err != nil {
@@ -167,11 +190,15 @@ func (d *Desk) Judge(ctx context.Context, by Actor, message int64, accept bool) 
 		if m.Visibility != Held {
 			return fmt.Errorf("%w: message %d is not held, it is %s", ErrConflict, message, m.Visibility)
 		}
-		m.Visibility = Dismissed
 		event := MessageDismissed
+		m.Visibility = Dismissed
 		if accept {
-			m.Visibility, event = Shown, MessageAccepted
+			event = MessageAccepted
+			if m.Visibility, err = d.acceptedAs(tx, m); err != nil {
+				return err
+			}
 		}
+		m.Advice = ""
 		if err := tx.UpdateMessage(m); err != nil {
 			return err
 		}
@@ -181,6 +208,14 @@ func (d *Desk) Judge(ctx context.Context, by Actor, message int64, accept bool) 
 		t, err := tx.Ticket(m.Ticket)
 		if err != nil {
 			return err
+		}
+		if add {
+			if _, err := d.addParticipant(tx, by, t, m.From, RoleCc); err != nil {
+				return err
+			}
+			if t, err = tx.Ticket(m.Ticket); err != nil {
+				return err
+			}
 		}
 		t.Held, t.Updated = t.Held-1, d.now()
 		if t.Waiting, err = waitingSince(tx, t.ID); err != nil {
@@ -192,4 +227,16 @@ func (d *Desk) Judge(ctx context.Context, by Actor, message int64, accept bool) 
 		return tx.UpdateTicket(t)
 	})
 	return m, err
+}
+
+// acceptedAs is how a held message stands once it is accepted: what a third party wrote
+// stays with staff.
+func (d *Desk) acceptedAs(tx Tx, m Message) (Visibility, error) {
+	people, err := present(tx, m.Ticket)
+	for _, p := range people {
+		if p.Role == RoleThird && strings.EqualFold(p.Address, m.From.Address) {
+			return StaffOnly, err
+		}
+	}
+	return Shown, err
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -85,6 +86,9 @@ type queueConfig struct {
 	Domain      string   `toml:"domain"`
 	FirstNumber int64    `toml:"first_number"`
 	OldKeys     []string `toml:"old_keys"`
+	Forms       []string `toml:"forms"`      // addresses of contact forms
+	Automatic   string   `toml:"automatic"`  // ticket, fold, or group:FIELD
+	EndsAfter   string   `toml:"ends_after"` // when a closed ticket is not reopened any more, as 336h; never
 }
 
 func defaults() config {
@@ -191,9 +195,25 @@ func (c *config) queues() []ticketing.Queue {
 	out := make([]ticketing.Queue, len(c.Queues))
 	for i, q := range c.Queues {
 		out[i] = ticketing.Queue{Key: q.Key, Name: q.Name, Addresses: q.Address, Domain: q.Domain,
-			FirstNumber: q.FirstNumber, OldKeys: q.OldKeys}
+			FirstNumber: q.FirstNumber, OldKeys: q.OldKeys, Forms: q.Forms, Automatic: q.Automatic}
+		out[i].EndsAfter, _ = q.endsAfter() // was checked
 	}
 	return out
+}
+
+// endsAfter is 0 for the default, below 0 for never.
+func (q queueConfig) endsAfter() (time.Duration, error) {
+	switch q.EndsAfter {
+	case "":
+		return 0, nil
+	case "never":
+		return -1, nil
+	}
+	d, err := time.ParseDuration(q.EndsAfter)
+	if err == nil && d <= 0 {
+		err = errors.New("not above 0")
+	}
+	return d, err
 }
 
 // roles says which queue gets postmaster@ and abuse@ of each domain that is the desk's

@@ -167,6 +167,9 @@ func (c *config) checkQueues() error {
 		if q.FirstNumber < 1 {
 			return wrong(setting+"first_number", "%d: want 1 or more", q.FirstNumber)
 		}
+		if err := q.checkTrust(setting); err != nil {
+			return err
+		}
 		// All before this one were fine together, so what is wrong now is of this one.
 		if _, err := ticketing.NewDirectory(c.queues()[:i+1]); err != nil {
 			return wrong(setting+queueFault(q, err), "%s", err)
@@ -179,6 +182,29 @@ func (c *config) checkQueues() error {
 	}
 	return nil
 }
+
+// checkTrust is for what decides about mail.
+func (q queueConfig) checkTrust(setting string) error {
+	field, group := strings.CutPrefix(q.Automatic, ticketing.AutomaticGroup)
+	switch {
+	case q.Automatic == "" || q.Automatic == ticketing.AutomaticTicket || q.Automatic == ticketing.AutomaticFold:
+	case group && headerName.MatchString(field):
+	default:
+		return wrong(setting+"automatic", "%q is none of ticket, fold, group:FIELD as group:Subject", q.Automatic)
+	}
+	if _, err := q.endsAfter(); err != nil {
+		return wrong(setting+"ends_after", "%q: want a duration such as 336h, or never", q.EndsAfter)
+	}
+	for _, form := range q.Forms {
+		if local, domain, ok := strings.Cut(form, "@"); !ok || local == "" || !hostname.MatchString(domain) {
+			return wrong(setting+"forms", "%q is no mail address", form)
+		}
+	}
+	return nil
+}
+
+// headerName is a field name (RFC 5322 section 3.6.8) of the usual characters.
+var headerName = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
 
 // queueFault says which setting of a queue an error is about: the one whose value it names.
 func queueFault(q queueConfig, err error) string {

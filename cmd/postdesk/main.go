@@ -20,20 +20,23 @@ type commands struct {
 	Config string `env:"POSTDESK_CONFIG" placeholder:"FILE" help:"Configuration file (${defaultFile})."`
 	Socket string `placeholder:"PATH" help:"Control socket of the agent, in place of the configured one."`
 
-	Serve   serveCmd   `cmd:"" help:"Run the agent."`
-	Check   checkCmd   `cmd:"" help:"Say what is wrong with this installation, and how to mend it."`
-	Ticket  ticketCmd  `cmd:"" help:"List and show tickets."`
-	Reply   replyCmd   `cmd:"" help:"Answer the requester of a ticket by mail."`
-	Note    noteCmd    `cmd:"" help:"Add a note that staff alone see."`
-	Status  statusCmd  `cmd:"" help:"Move a ticket to another status."`
-	Accept  acceptCmd  `cmd:"" help:"Take a held message into its ticket."`
-	Dismiss dismissCmd `cmd:"" help:"Turn a held message down."`
-	Events  eventsCmd  `cmd:"" help:"Print the event feed, one JSON object a line."`
-	Queue   queueCmd   `cmd:"" help:"Outgoing mail: list, retry, cancel."`
-	Token   tokenCmd   `cmd:"" help:"API tokens: create, list, remove."`
-	Inspect inspectCmd `cmd:"" help:"Say what postdesk understands of mail in files; needs no agent."`
-	Postfix postfixCmd `cmd:"" help:"Print Postfix's side of the configuration, or check it."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve       serveCmd       `cmd:"" help:"Run the agent."`
+	Check       checkCmd       `cmd:"" help:"Say what is wrong with this installation, and how to mend it."`
+	Ticket      ticketCmd      `cmd:"" help:"List and show tickets."`
+	Reply       replyCmd       `cmd:"" help:"Answer the requester of a ticket by mail."`
+	Note        noteCmd        `cmd:"" help:"Add a note that staff alone see."`
+	Status      statusCmd      `cmd:"" help:"Move a ticket to another status."`
+	Held        heldCmd        `cmd:"" help:"List messages that wait to be accepted or dismissed, the oldest first."`
+	Accept      acceptCmd      `cmd:"" help:"Take a held message into its ticket."`
+	Dismiss     dismissCmd     `cmd:"" help:"Turn a held message down."`
+	Participant participantCmd `cmd:"" help:"Who takes part in a ticket: list, add, remove, mute, revoke."`
+	Events      eventsCmd      `cmd:"" help:"Print the event feed, one JSON object a line."`
+	Queue       queueCmd       `cmd:"" help:"Outgoing mail: list, retry, cancel."`
+	Key         keyCmd         `cmd:"" help:"Keys of reply tokens and Message-IDs: list, rotate."`
+	Token       tokenCmd       `cmd:"" help:"API tokens: create, list, remove."`
+	Inspect     inspectCmd     `cmd:"" help:"Say what postdesk understands of mail in files; needs no agent."`
+	Postfix     postfixCmd     `cmd:"" help:"Print Postfix's side of the configuration, or check it."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
 const description = `The mail interface to a problem desk, behind Postfix.

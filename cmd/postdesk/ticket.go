@@ -96,6 +96,12 @@ func (cmd *ticketShowCmd) Run(a *app) error {
 	p := &printer{w: a.stdout}
 	p.line("%s  %s  %s", out.Name, out.Status, out.Subject)
 	p.line("requester: %s %s  marks: %s  newest event: %d", out.RequesterName, out.Requester, ticketMarks(out.Ticket), out.Seq)
+	if !out.Waiting.IsZero() {
+		p.line("waiting since: %s", shortTime(out.Waiting))
+	}
+	for _, s := range out.SuggestedCc {
+		p.line("suggested cc: %s %s", s.Name, s.Address)
+	}
 	for _, m := range out.Messages {
 		p.message(m)
 	}
@@ -111,7 +117,15 @@ func (p *printer) message(m web.Message) {
 	p.line("")
 	p.line("-- %d  %s  %s  %s  %s", m.ID, m.Kind, m.Visibility, shortTime(m.Received), who)
 	if m.Reason != "" {
-		p.line("   %s", m.Reason)
+		p.line("   row %s: %s", m.Row, m.Reason)
+	}
+	if m.Authentication.Reason != "" {
+		p.line("   %s", m.Authentication.Reason)
+	}
+	for _, line := range append([]string{m.Advice, m.Suppressed}, m.Problems...) {
+		if line != "" {
+			p.line("   %s", line)
+		}
 	}
 	for _, o := range m.Outgoing {
 		p.line("   to %s: %s %s", o.Recipient, o.State, o.LastReply)
@@ -124,13 +138,14 @@ func (p *printer) message(m web.Message) {
 }
 
 type replyCmd struct {
-	Name   string `arg:"" help:"As SUPPORT-7102."`
-	Text   string `help:"Markdown; read from standard input when it is not given."`
-	Status string `placeholder:"STATUS" help:"Of the ticket after it; waiting when nothing is said."`
-	As     string `placeholder:"NAME" help:"Who answers; you, when nothing is said."`
-	Key    string `placeholder:"KEY" help:"Asking again with the same key does nothing twice."`
-	Seen   int64  `placeholder:"N" help:"Newest event you have seen; refused when the ticket has moved on since."`
-	JSON   bool   `name:"json" help:"Print the message as JSON."`
+	Name   string   `arg:"" help:"As SUPPORT-7102."`
+	Text   string   `help:"Markdown; read from standard input when it is not given."`
+	Status string   `placeholder:"STATUS" help:"Of the ticket after it; waiting when nothing is said."`
+	As     string   `placeholder:"NAME" help:"Who answers; you, when nothing is said."`
+	Key    string   `placeholder:"KEY" help:"Asking again with the same key does nothing twice."`
+	Cc     []string `placeholder:"ADDRESS" help:"People who become participants with this answer."`
+	Seen   int64    `placeholder:"N" help:"Newest event you have seen; refused when the ticket has moved on since."`
+	JSON   bool     `name:"json" help:"Print the message as JSON."`
 }
 
 func (cmd *replyCmd) Run(a *app) error { return cmd.send(a, "replies") }
@@ -162,6 +177,9 @@ func (cmd *replyCmd) send(a *app, where string) error {
 	in := map[string]any{"text": text}
 	if cmd.Status != "" {
 		in["status"] = cmd.Status
+	}
+	if len(cmd.Cc) > 0 {
+		in["cc"] = cmd.Cc
 	}
 	if cmd.Seen != 0 {
 		in["seen"] = cmd.Seen
@@ -203,9 +221,17 @@ type judgeCmd struct {
 	As string `placeholder:"NAME" help:"Who does it; you, when nothing is said."`
 }
 
-type acceptCmd struct{ judgeCmd }
+type acceptCmd struct {
+	judgeCmd
+	Add bool `help:"Make its author a participant of the ticket, too."`
+}
 
-func (cmd *acceptCmd) Run(a *app) error { return cmd.judge(a, "accept") }
+func (cmd *acceptCmd) Run(a *app) error {
+	if cmd.Add {
+		return cmd.judge(a, "accept?add_participant=true")
+	}
+	return cmd.judge(a, "accept")
+}
 
 type dismissCmd struct{ judgeCmd }
 

@@ -16,6 +16,11 @@ type MessagePath struct {
 	ID int64 `path:"id" minimum:"1"`
 }
 
+type acceptInput struct {
+	MessagePath
+	Add bool `query:"add_participant" doc:"its author becomes a participant"`
+}
+
 type attachmentID struct {
 	MessagePath
 	Index int `path:"index" minimum:"0" doc:"place in the message's list of attachments, from 0"`
@@ -46,8 +51,14 @@ func (s *Server) messageRoutes(api huma.API) {
 	huma.Register(api, op("GET", "", "getMessage", "One message"), s.getMessage)
 	huma.Register(api, op("GET", "/raw", "getRaw", "The bytes of a mail as they came, or as they go out"), s.getRaw)
 	huma.Register(api, op("GET", "/attachments/{index}", "getAttachment", "The content of an attachment"), s.getAttachment)
+	huma.Register(api, huma.Operation{Method: "GET", Path: "/api/v1/held", OperationID: "listHeld", Summary: "Messages that wait to be accepted or dismissed, the oldest first"}, s.listHeld)
 	huma.Register(api, op("POST", "/accept", "acceptMessage", "Take a held message into its ticket"),
-		func(ctx context.Context, in *MessagePath) (*body[Message], error) { return s.judge(ctx, in, true) })
+		func(ctx context.Context, in *acceptInput) (*body[Message], error) {
+			if in.Add {
+				return s.judged(ctx, &in.MessagePath, s.desk.AcceptAuthor)
+			}
+			return s.judge(ctx, &in.MessagePath, true)
+		})
 	huma.Register(api, op("POST", "/dismiss", "dismissMessage", "Turn a held message down"),
 		func(ctx context.Context, in *MessagePath) (*body[Message], error) { return s.judge(ctx, in, false) })
 }
@@ -113,7 +124,13 @@ func (s *Server) getAttachment(ctx context.Context, in *attachmentID) (*file, er
 }
 
 func (s *Server) judge(ctx context.Context, in *MessagePath, accept bool) (*body[Message], error) {
-	if _, err := s.desk.Judge(ctx, actor(ctx), in.ID, accept); err != nil {
+	return s.judged(ctx, in, func(ctx context.Context, by ticketing.Actor, id int64) (ticketing.Message, error) {
+		return s.desk.Judge(ctx, by, id, accept)
+	})
+}
+
+func (s *Server) judged(ctx context.Context, in *MessagePath, do func(context.Context, ticketing.Actor, int64) (ticketing.Message, error)) (*body[Message], error) {
+	if _, err := do(ctx, actor(ctx), in.ID); err != nil {
 		return nil, s.failure(ctx, err)
 	}
 	return s.getMessage(ctx, in)

@@ -91,10 +91,12 @@ func (s *Server) routes(control bool) *http.ServeMux {
 	}
 	s.ticketRoutes(api)
 	s.messageRoutes(api)
+	s.participantRoutes(api)
 	s.eventRoutes(api)
 	s.outgoingRoutes(api)
 	if control {
 		s.tokenRoutes(api)
+		s.keyRoutes(api)
 	}
 	return mux
 }
@@ -200,6 +202,8 @@ func (s *Server) registerMetrics() {
 		}))
 	}
 	gauge("postdesk_arrivals_pending", "Accepted mail that is not processed yet; -1 when the store does not answer.", s.desk.Backlog)
+	gauge("postdesk_held_messages", "Messages that wait to be accepted or dismissed.", s.desk.HeldCount)
+	gauge("postdesk_held_oldest_seconds", "How long the oldest held message has waited: somebody may be waiting for an answer behind it.", s.desk.HeldAge)
 	gauge("postdesk_event_sequence", "Sequence number of the newest event.", s.desk.LastSeq)
 	gauge("postdesk_outgoing_queued", "Outgoing mail that Postfix does not have yet (1000 stands for more).", func(ctx context.Context) (int64, error) {
 		out, err := s.desk.Outgoing(ctx, []ticketing.OutgoingState{ticketing.OutQueued}, 0, 1000)

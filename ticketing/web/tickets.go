@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"postdesk/ticketing"
+	"postdesk/ticketing/mail"
 )
 
 // List is a page of something. Next is given back as the cursor; empty is the end.
@@ -39,9 +40,10 @@ type replyInput struct {
 	TicketName
 	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"asking again with the same key does nothing twice"`
 	Body struct {
-		Text   string `json:"text" minLength:"1" maxLength:"1000000" doc:"Markdown"`
-		Status string `json:"status,omitempty" doc:"of the ticket after it; waiting when nothing is said"`
-		Seen   int64  `json:"seen,omitempty" doc:"newest event you have seen; refused with 409 when the ticket has moved on since"`
+		Text   string   `json:"text" minLength:"1" maxLength:"1000000" doc:"Markdown"`
+		Status string   `json:"status,omitempty" doc:"of the ticket after it; waiting when nothing is said"`
+		Seen   int64    `json:"seen,omitempty" doc:"newest event you have seen; refused with 409 when the ticket has moved on since"`
+		Cc     []string `json:"cc,omitempty" maxItems:"50" doc:"addresses that become participants with this answer"`
 	}
 }
 
@@ -124,8 +126,13 @@ func (s *Server) getTicket(ctx context.Context, in *TicketName) (*body[TicketDet
 	}
 	d := TicketDetail{Ticket: viewTicket(c.Ticket), Participants: []Person{}}
 	for _, p := range c.Participants {
-		d.Participants = append(d.Participants, Person{p.Address, p.Name, p.Role})
+		d.Participants = append(d.Participants, viewPerson(p))
 	}
+	cc, err := s.desk.SuggestedCc(ctx, c)
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	d.SuggestedCc = append([]mail.Address{}, cc...)
 	return &body[TicketDetail]{d}, nil
 }
 
@@ -155,7 +162,7 @@ func (s *Server) listMessages(ctx context.Context, in *TicketName) (*body[List[M
 
 func (s *Server) addReply(ctx context.Context, in *replyInput, note bool) (*body[Message], error) {
 	m, _, err := s.desk.Reply(ctx, actor(ctx), ticketing.ReplyRequest{
-		Ticket: in.Name, Text: in.Body.Text, Note: note, Status: ticketing.Status(in.Body.Status), Seen: in.Body.Seen, Key: in.Key,
+		Ticket: in.Name, Text: in.Body.Text, Note: note, Status: ticketing.Status(in.Body.Status), Seen: in.Body.Seen, Key: in.Key, Cc: in.Body.Cc,
 	})
 	if err != nil {
 		return nil, s.failure(ctx, err)

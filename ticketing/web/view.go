@@ -23,24 +23,19 @@ type Ticket struct {
 	Seq           int64     `json:"seq" doc:"its newest event"`
 	Created       time.Time `json:"created"`
 	Updated       time.Time `json:"updated"`
+	Waiting       time.Time `json:"waiting_since,omitzero" doc:"since when somebody waits for staff; absent when nobody does"`
 }
 
 func viewTicket(t ticketing.Ticket) Ticket {
 	return Ticket{t.Name(), t.Queue, t.Subject, string(t.Status), t.Requester, t.RequesterName, t.Assignee, t.Unverified,
-		t.Suspicious, t.Held, t.LastSeq, t.Created.UTC(), t.Updated.UTC()}
-}
-
-// Person is a participant of a ticket.
-type Person struct {
-	Address string `json:"address"`
-	Name    string `json:"name"`
-	Role    string `json:"role" enum:"requester,cc"`
+		t.Suspicious, t.Held, t.LastSeq, t.Created.UTC(), t.Updated.UTC(), t.Waiting}
 }
 
 // TicketDetail is a ticket with its participants.
 type TicketDetail struct {
 	Ticket
-	Participants []Person `json:"participants"`
+	Participants []Person       `json:"participants"`
+	SuggestedCc  []mail.Address `json:"suggested_cc" doc:"whom the requester put into Cc: preselect them in the next answer, where they can be seen"`
 }
 
 // Outgoing is one mail to one recipient.
@@ -71,9 +66,11 @@ type Message struct {
 	ID             int64               `json:"id"`
 	Ticket         string              `json:"ticket"`
 	Kind           string              `json:"kind" enum:"inbound,reply,note,acknowledgement,report"`
-	Visibility     string              `json:"visibility" enum:"shown,held,dismissed,folded"`
+	Visibility     string              `json:"visibility" enum:"shown,held,dismissed,folded,staff-only"`
 	Row            string              `json:"row,omitempty" doc:"of the trust table"`
 	Reason         string              `json:"reason,omitempty" doc:"why it was decided so"`
+	Advice         string              `json:"advice,omitempty" doc:"what to do with it while it is held"`
+	Suppressed     string              `json:"suppressed,omitempty" doc:"why nothing was sent for it by machine"`
 	From           mail.Address        `json:"from"`
 	Subject        string              `json:"subject"`
 	MessageID      string              `json:"message_id,omitempty"`
@@ -96,7 +93,7 @@ func (s *Server) viewMessage(ctx context.Context, ticket string, m ticketing.Mes
 		ID: m.ID, Ticket: ticket, Kind: string(m.Kind), Visibility: string(m.Visibility), Row: m.Row, Reason: m.Reason, From: m.From,
 		Subject: m.Subject, MessageID: m.MessageID, Actor: m.Actor, Text: m.Body, NewText: m.Body, Authentication: m.Authentication,
 		Automatic: m.Automatic, Problems: append([]string{}, m.Problems...), Attachments: []mail.Attachment{}, Outgoing: []Outgoing{},
-		Seq: m.Seq, Received: m.Received.UTC(),
+		Seq: m.Seq, Received: m.Received.UTC(), Advice: m.Advice, Suppressed: m.Suppressed,
 	}
 	for _, o := range out {
 		v.Outgoing = append(v.Outgoing, viewOutgoing(o))

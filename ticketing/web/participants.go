@@ -1,0 +1,140 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"postdesk/ticketing"
+	"postdesk/ticketing/mail"
+)
+
+// Person is a participant of a ticket.
+type Person struct {
+	Address string `json:"address"`
+	Name    string `json:"name"`
+	Role    string `json:"role" enum:"requester,cc,third,removed" doc:"third: asked by staff, sees nothing else"`
+	Muted   bool   `json:"muted" doc:"gets no mail"`
+}
+
+func viewPerson(p ticketing.Participant) Person { return Person{p.Address, p.Name, p.Role, p.Muted} }
+
+type participantPath struct {
+	TicketName
+	Address string `path:"address" maxLength:"320"`
+}
+
+type addParticipantInput struct {
+	TicketName
+	Body struct {
+		Address string `json:"address" minLength:"3" maxLength:"320"`
+		Name    string `json:"name,omitempty" maxLength:"200"`
+	}
+}
+
+type muteInput struct {
+	participantPath
+	Body struct {
+		Muted bool `json:"muted"`
+	}
+}
+
+func (s *Server) participantRoutes(api huma.API) {
+	op := func(method, path, id, summary string) huma.Operation {
+		return huma.Operation{Method: method, Path: "/api/v1/tickets/{name}/participants" + path, OperationID: id, Summary: summary}
+	}
+	done := func(ctx context.Context, p ticketing.Participant, err error) (*body[Person], error) {
+		if err != nil {
+			return nil, s.failure(ctx, err)
+		}
+		return &body[Person]{viewPerson(p)}, nil
+	}
+	add := op("POST", "", "addParticipant", "Confirm a person: they get the answers")
+	add.DefaultStatus = http.StatusCreated
+	huma.Register(api, add, func(ctx context.Context, in *addParticipantInput) (*body[Person], error) {
+		p, err := s.desk.AddParticipant(ctx, actor(ctx), in.Name, mail.Address{Name: in.Body.Name, Address: in.Body.Address})
+		return done(ctx, p, err)
+	})
+	huma.Register(api, op("DELETE", "/{address}", "removeParticipant", "Remove a person: their token ends at once"),
+		func(ctx context.Context, in *participantPath) (*body[Person], error) {
+			p, err := s.desk.RemoveParticipant(ctx, actor(ctx), in.Name, in.Address)
+			return done(ctx, p, err)
+		})
+	huma.Register(api, op("PATCH", "/{address}", "muteParticipant", "Keep mail from a person, or no longer"),
+		func(ctx context.Context, in *muteInput) (*body[Person], error) {
+			p, err := s.desk.MuteParticipant(ctx, actor(ctx), in.Name, in.Address, in.Body.Muted)
+			return done(ctx, p, err)
+		})
+	huma.Register(api, op("POST", "/{address}/revoke", "revokeParticipant", "End every token that a person was given until now"),
+		func(ctx context.Context, in *participantPath) (*body[Person], error) {
+			p, err := s.desk.RevokeParticipant(ctx, actor(ctx), in.Name, in.Address)
+			return done(ctx, p, err)
+		})
+}
+
+// HeldMessage is a message that waits to be accepted or dismissed.
+type HeldMessage struct {
+	ID       int64        `json:"id"`
+	Ticket   string       `json:"ticket"`
+	Assignee string       `json:"assignee"`
+	From     mail.Address `json:"from"`
+	Subject  string       `json:"subject"`
+	Row      string       `json:"row" doc:"of the trust table"`
+	Reason   string       `json:"reason" doc:"why it is held"`
+	Advice   string       `json:"advice" doc:"what to do with it"`
+	Received time.Time    `json:"received"`
+}
+
+type heldQuery struct {
+	After int64 `query:"after" minimum:"0" doc:"id of the last one you have"`
+	Limit int   `query:"limit" default:"100" minimum:"1" maximum:"500"`
+}
+
+func (s *Server) listHeld(ctx context.Context, in *heldQuery) (*body[List[HeldMessage]], error) {
+	messages, tickets, err := s.desk.Held(ctx, in.After, in.Limit)
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	out := &body[List[HeldMessage]]{Body: List[HeldMessage]{Items: []HeldMessage{}}}
+	for _, m := range messages {
+		t := tickets[m.Ticket]
+		out.Body.Items = append(out.Body.Items, HeldMessage{m.ID, t.Name(), t.Assignee, m.From, m.Subject, m.Row, m.Reason, m.Advice, m.Received.UTC()})
+	}
+	if len(messages) == in.Limit {
+		out.Body.Next = strconv.FormatInt(messages[len(messages)-1].ID, 10)
+	}
+	return out, nil
+}
+
+// Key is an HMAC key without its secret.
+type Key struct {
+	ID      int64     `json:"id"`
+	Created time.Time `json:"created"`
+	Until   time.Time `json:"until,omitzero" doc:"it goes on verifying until then; absent for the one that signs"`
+}
+
+func viewKey(k ticketing.KeyInfo) Key { return Key{k.ID, k.Created.UTC(), k.Until.UTC()} }
+
+// keyRoutes are at the control socket alone.
+func (s *Server) keyRoutes(api huma.API) {
+	op := func(method, path, id, summary string) huma.Operation {
+		return huma.Operation{Method: method, Path: "/api/v1/keys" + path, OperationID: id, Summary: summary}
+	}
+	huma.Register(api, op("GET", "", "listKeys", "HMAC keys of reply tokens and Message-IDs"), func(context.Context, *struct{}) (*body[List[Key]], error) {
+		out := &body[List[Key]]{Body: List[Key]{Items: []Key{}}}
+		for _, k := range s.desk.Keys() {
+			out.Body.Items = append(out.Body.Items, viewKey(k))
+		}
+		return out, nil
+	})
+	huma.Register(api, op("POST", "/rotate", "rotateKey", "Sign with a new key from now on"), func(ctx context.Context, _ *struct{}) (*body[Key], error) {
+		k, err := s.desk.RotateKey(ctx)
+		if err != nil {
+			return nil, s.failure(ctx, err)
+		}
+		return &body[Key]{viewKey(k)}, nil
+	})
+}
