@@ -2,7 +2,6 @@ package ticketing
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -150,17 +149,4 @@ func (d *Desk) giveUp(ctx context.Context, name string, e Event) error {
 		}
 		return tx.SetCursor(name, e.Seq)
 	})
-}
-
-// ticketByName reads SUPPORT-7102 in any case.
-func (d *Desk) ticketByName(tx Tx, name string) (Ticket, error) {
-	key, number, err := ParseName(name)
-	if err != nil {
-		return Ticket{}, err
-	}
-	t, err := tx.TicketByName(key, number)
-	if errors.Is(err, ErrNotFound) {
-		return t, fmt.Errorf("ticket %s: %w", name, ErrNotFound)
-	}
-	return t, err
 }

@@ -12,6 +12,7 @@ type Conversation struct {
 	Participants []Participant
 	Messages     []Message
 	Outgoing     map[int64][]Outgoing // by message
+	Aliases      []string             // numbers that it had in other desks
 }
 
 // Ticket gives a ticket by name with all that is in it, as of one moment.
@@ -25,6 +26,9 @@ func (d *Desk) Ticket(ctx context.Context, name string) (c Conversation, err err
 			return err
 		}
 		if c.Messages, err = tx.Messages(c.Ticket.ID); err != nil {
+			return err
+		}
+		if c.Aliases, err = tx.AliasesOf(c.Ticket.ID); err != nil {
 			return err
 		}
 		for _, m := range c.Messages {

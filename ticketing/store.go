@@ -101,6 +101,14 @@ type Tx interface {
 	Cursor(consumer string) (int64, error)
 	SetCursor(consumer string, seq int64) error
 
+	// AddAlias gives a ticket a number that it had in another desk; again is no error.
+	AddAlias(name string, ticket int64) error
+	AliasesOf(ticket int64) ([]string, error)
+	// AddImported records that the mail with this key is in a queue's history.
+	AddImported(queue string, key Hash, message int64) error
+	// Imported gives the message of a key, ErrNotFound for none.
+	Imported(queue string, key Hash) (message int64, err error)
+
 	AddOutgoing(*Outgoing) error // sets ID
 	UpdateOutgoing(Outgoing) error
 	Outgoing(id int64) (Outgoing, error)
@@ -133,7 +141,8 @@ type Tx interface {
 type TicketQuery struct {
 	Queue    string
 	Statuses []Status
-	Held     bool // only tickets with held messages
+	Held     bool   // only tickets with held messages
+	Alias    string // only tickets that had this number in another desk, in canonical form
 	// Before is the keyset: only tickets after this place in the order.
 	BeforeUpdated time.Time
 	BeforeID      int64

@@ -19,6 +19,7 @@ type ticketListCmd struct {
 	Queue  string   `placeholder:"KEY" help:"Only of this queue."`
 	Status []string `placeholder:"STATUS" help:"Only with these statuses."`
 	Held   bool     `help:"Only with messages that wait to be accepted or dismissed."`
+	Alias  string   `placeholder:"NUMBER" help:"Only with this number of another desk, as #1234."`
 	Limit  int      `default:"50" help:"At most so many; 0 is all."`
 	JSON   bool     `name:"json" help:"One JSON object a line."`
 }
@@ -68,7 +69,7 @@ func ticketMarks(t web.Ticket) string {
 }
 
 type ticketShowCmd struct {
-	Name string `arg:"" help:"As SUPPORT-7102."`
+	Name string `arg:"" help:"As SUPPORT-7102, or its number in another desk, as #1234."`
 	JSON bool   `name:"json" help:"One JSON object: the ticket with its messages."`
 }
 
@@ -101,6 +102,9 @@ func (cmd *ticketShowCmd) Run(a *app) error {
 	}
 	for _, s := range out.SuggestedCc {
 		p.line("suggested cc: %s %s", s.Name, s.Address)
+	}
+	if len(out.Aliases) > 0 {
+		p.line("elsewhere: %s", strings.Join(out.Aliases, " "))
 	}
 	for _, m := range out.Messages {
 		p.message(m)

@@ -49,6 +49,9 @@ func (t *tx) TicketByName(queue string, number int64) (ticketing.Ticket, error) 
 }
 
 func (t *tx) Tickets(q ticketing.TicketQuery) ([]ticketing.Ticket, error) {
+	if q.Alias != "" {
+		return t.ticketsByAlias(q)
+	}
 	statuses, err := t.statuses(q.Statuses)
 	if err != nil || len(statuses) == 0 {
 		return nil, err

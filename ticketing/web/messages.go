@@ -109,7 +109,7 @@ func (s *Server) getAttachment(ctx context.Context, in *attachmentID) (*file, er
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	if m.Arrival == 0 {
+	if m.Raw.IsZero() {
 		return nil, huma.Error404NotFound("this message has no attachments")
 	}
 	c, err := s.desk.Content(ctx, m)

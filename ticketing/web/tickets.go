@@ -32,6 +32,7 @@ type ticketQuery struct {
 	Queue  string `query:"queue"`
 	Status string `query:"status" doc:"one or several, joined by commas"`
 	Held   bool   `query:"held" doc:"only tickets with held messages"`
+	Alias  string `query:"alias" doc:"only tickets that had this number in another desk" example:"#1234"`
 	Cursor string `query:"cursor" doc:"next of the page before"`
 	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"500"`
 }
@@ -72,7 +73,7 @@ func (s *Server) ticketRoutes(api huma.API) {
 }
 
 func (s *Server) listTickets(ctx context.Context, in *ticketQuery) (*body[List[Ticket]], error) {
-	q := ticketing.TicketQuery{Queue: strings.ToUpper(in.Queue), Held: in.Held, Limit: in.Limit + 1}
+	q := ticketing.TicketQuery{Queue: strings.ToUpper(in.Queue), Held: in.Held, Alias: ticketing.CanonicalAlias(in.Alias), Limit: in.Limit + 1}
 	for _, st := range strings.Split(in.Status, ",") {
 		if st = strings.TrimSpace(st); st != "" {
 			q.Statuses = append(q.Statuses, ticketing.Status(st))
@@ -124,7 +125,7 @@ func (s *Server) getTicket(ctx context.Context, in *TicketName) (*body[TicketDet
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	d := TicketDetail{Ticket: viewTicket(c.Ticket), Participants: []Person{}}
+	d := TicketDetail{Ticket: viewTicket(c.Ticket), Participants: []Person{}, Aliases: append([]string{}, c.Aliases...)}
 	for _, p := range c.Participants {
 		d.Participants = append(d.Participants, viewPerson(p))
 	}

@@ -36,6 +36,7 @@ type TicketDetail struct {
 	Ticket
 	Participants []Person       `json:"participants"`
 	SuggestedCc  []mail.Address `json:"suggested_cc" doc:"whom the requester put into Cc: preselect them in the next answer, where they can be seen"`
+	Aliases      []string       `json:"aliases" doc:"numbers that it had in other desks; they find it too" example:"#1234"`
 }
 
 // Outgoing is one mail to one recipient.
@@ -98,7 +99,7 @@ func (s *Server) viewMessage(ctx context.Context, ticket string, m ticketing.Mes
 	for _, o := range out {
 		v.Outgoing = append(v.Outgoing, viewOutgoing(o))
 	}
-	if m.Arrival == 0 {
+	if m.Raw.IsZero() {
 		return v, nil
 	}
 	c, err := s.desk.Content(ctx, m)
