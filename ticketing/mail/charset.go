@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"regexp"
 	"strings"
@@ -10,13 +11,9 @@ import (
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/htmlindex"
-	"golang.org/x/text/encoding/ianaindex"
 	"golang.org/x/text/encoding/japanese"
-	"golang.org/x/text/encoding/korean"
 	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/encoding/unicode/utf32"
 )
 
 // charset is what a label stands for; the zero value is an unknown one.
@@ -29,75 +26,13 @@ func (c charset) known() bool { return c.name != "" }
 
 // stateful says that ASCII octets need not mean ASCII.
 func (c charset) stateful() bool {
-	return c.name == "utf-7" || c.name == "utf-16" || c.enc == japanese.ISO2022JP || c.enc == simplifiedchinese.HZGB2312 ||
+	return c.name == "utf-7" || c.name == "utf-16" || c.name == "iso-2022" || c.enc == japanese.ISO2022JP || c.enc == simplifiedchinese.HZGB2312 ||
 		c.enc == charmap.CodePage037 || c.enc == charmap.CodePage1047 || c.enc == charmap.CodePage1140
 }
 
 // western says that any octets are valid in it, so that they prove nothing.
 func (c charset) western() bool {
 	return c.enc == charmap.Windows1252 || c.enc == charmap.ISO8859_1 || c.enc == charmap.ISO8859_15
-}
-
-// findCharset understands the labels of mail: those of the IANA, those that browsers take
-// for the same, and names of old programs. Where a charset grew, the larger one is taken,
-// as everyone writes it under the old name.
-func findCharset(label string) charset {
-	label = strings.ToLower(strings.Trim(label, " \t\"'"))
-	label = strings.TrimPrefix(strings.TrimPrefix(label, "charset="), "x-")
-	label = strings.ReplaceAll(label, "_", "-")
-	switch label {
-	case "":
-		return charset{}
-	case "utf-8", "utf8", "utf8mb4", "utf-8n", "cp65001", "unicode-1-1-utf-8":
-		return charset{name: "utf-8"}
-	case "us-ascii", "ascii", "ansi-x3.4-1968", "iso646-us", "646", "7bit", "us":
-		return charset{name: "us-ascii"}
-	case "utf-7", "utf7", "unicode-1-1-utf-7", "unicode-2-0-utf-7", "csunicode11utf7":
-		return charset{name: "utf-7"}
-	case "utf-16", "utf16", "utf-16le", "utf-16be", "unicode", "ucs-2", "iso-10646-ucs-2":
-		return charset{name: "utf-16", enc: utf16Of(label)}
-	}
-	if enc := namedEncoding(label); enc != nil {
-		return charset{"other", enc}
-	}
-	if enc, err := htmlindex.Get(label); err == nil && enc != encoding.Replacement {
-		return charset{"other", enc}
-	}
-	for _, name := range []string{label, strings.Replace(label, "cp", "ibm", 1), "windows-" + strings.TrimPrefix(label, "cp"),
-		strings.Replace(label, "iso8859", "iso-8859", 1), "iso-" + label} {
-		if enc, err := ianaindex.IANA.Encoding(name); err == nil && enc != nil {
-			return charset{"other", enc}
-		}
-	}
-	return charset{}
-}
-
-// namedEncoding is for labels that the registries do not have, or take too narrowly.
-func namedEncoding(label string) encoding.Encoding {
-	switch label {
-	case "gb2312", "gb-2312-80", "gbk", "cp936", "ms936", "windows-936", "euc-cn", "chinese", "gb18030", "gb18030-2000":
-		return simplifiedchinese.GB18030
-	case "hz", "hz-gb-2312":
-		return simplifiedchinese.HZGB2312
-	case "cp949", "ms949", "uhc", "ks-c-5601-1987", "ks-c-5601-1989", "ksc5601", "ks-c-5601", "euc-kr", "korean", "windows-949":
-		return korean.EUCKR
-	case "cp932", "ms932", "windows-31j", "windows-932", "sjis", "sjis-win", "shift-jis", "shiftjis", "mskanji":
-		return japanese.ShiftJIS
-	case "eucjp", "eucjp-win", "euc-jp-ms", "ujis", "cp51932":
-		return japanese.EUCJP
-	case "mac", "macroman", "mac-roman", "apple-roman":
-		return charmap.Macintosh
-	case "latin1", "latin-1", "iso8859-1", "8859-1", "ansi", "cp819":
-		return charmap.Windows1252
-	case "utf-32", "utf-32be", "ucs-4":
-		return utf32.UTF32(utf32.BigEndian, utf32.UseBOM)
-	case "utf-32le":
-		return utf32.UTF32(utf32.LittleEndian, utf32.UseBOM)
-	}
-	if strings.HasPrefix(label, "iso-2022-jp") || strings.HasPrefix(label, "cp5022") || label == "csiso2022jp" {
-		return japanese.ISO2022JP
-	}
-	return nil
 }
 
 func utf16Of(label string) encoding.Encoding {
@@ -112,7 +47,7 @@ func utf16Of(label string) encoding.Encoding {
 // and problem says so.
 func toUTF8(b []byte, label, hint string) (text, problem string) {
 	cs := findCharset(label)
-	if !cs.stateful() && isASCII(string(b)) && !hasEscape(b) {
+	if !cs.stateful() && isASCII(string(b)) && !hasEscape(b) && (cs.known() || bareUTF16(b) == nil) {
 		if label != "" && !cs.known() {
 			problem = "the charset " + clip(label) + " is not known"
 		}
@@ -142,6 +77,17 @@ func toUTF8(b []byte, label, hint string) (text, problem string) {
 		return decodeUTF8(b, hint)
 	case "utf-16":
 		return decodeUTF16(b, cs)
+	case "iso-2022":
+		b = shiftOut(b)
+	}
+	if cs.enc == japanese.ISO2022JP {
+		if !isASCII(string(b)) && bytes.IndexByte(b, 0x1b) < 0 {
+			if guessEncoding(b) == japanese.EUCJP {
+				hint = "euc-jp"
+			}
+			return guessText(b, cmp.Or(hint, "shift_jis")), "the text is not in " + clip(label)
+		}
+		b = fromISO2022JP(b)
 	}
 	s := decodeWith(cs.enc, b)
 	if utf8.Valid(b) && !isASCII(string(b)) && (cs.western() || strings.Contains(s, "\uFFFD")) {
@@ -213,7 +159,23 @@ func decodeUTF16(b []byte, cs charset) (text, problem string) {
 // hasEscape is for ISO-2022-JP: it is pure ASCII, with these escape sequences.
 func hasEscape(b []byte) bool {
 	i := bytes.IndexByte(b, 0x1b)
-	return i >= 0 && (bytes.Contains(b[i:], []byte("\x1b$B")) || bytes.Contains(b[i:], []byte("\x1b$@")) || bytes.Contains(b[i:], []byte("\x1b(J")))
+	if i < 0 {
+		return false
+	}
+	for _, sequence := range []string{"\x1b$B", "\x1b$@", "\x1b(J", "\x1b(I", "\x1b$(D"} {
+		if bytes.Contains(b[i:], []byte(sequence)) {
+			return true
+		}
+	}
+	return false
+}
+
+// fromISO2022JP is for what only old programs write.
+func fromISO2022JP(b []byte) []byte {
+	if bytes.IndexByte(b, 0x0e) >= 0 || !isASCII(string(b)) {
+		return kanaShift(b)
+	}
+	return b
 }
 
 // guessText decodes octets that name no charset, or none that can be right.
@@ -222,7 +184,10 @@ func guessText(b []byte, hint string) string {
 		return s
 	}
 	if hasEscape(b) {
-		return decodeWith(japanese.ISO2022JP, b)
+		return decodeWith(japanese.ISO2022JP, fromISO2022JP(b))
+	}
+	if enc := bareUTF16(b); enc != nil {
+		return decodeWith(enc, b)
 	}
 	if utf8.Valid(b) {
 		return string(b)
@@ -233,63 +198,6 @@ func guessText(b []byte, hint string) string {
 		}
 	}
 	return decodeWith(guessEncoding(b), b)
-}
-
-// guessEncoding looks at how the upper half of the octets is used: rarely in the west,
-// nearly always in Cyrillic, in pairs in the far east. It decides on a sample.
-func guessEncoding(b []byte) encoding.Encoding {
-	b = b[:min(len(b), 4096)]
-	var high, letters, lower1251, lowerKOI8, hangul, hanzi int
-	for i, c := range b {
-		if c < 0x80 {
-			if isAlnum(c) {
-				letters++
-			}
-			continue
-		}
-		high++
-		if c >= 0xe0 {
-			lower1251++
-		} else if c >= 0xc0 {
-			lowerKOI8++
-		}
-		if i+1 < len(b) && b[i+1] >= 0xa1 && c >= 0xb0 {
-			hanzi++
-			if c <= 0xc8 {
-				hangul++
-			}
-		}
-	}
-	if high*2 < letters || high < 4 {
-		return charmap.Windows1252
-	}
-	for _, enc := range []encoding.Encoding{japanese.EUCJP, japanese.ShiftJIS} {
-		if s := decodeWith(enc, b); !strings.Contains(s, "\uFFFD") && countKana(s)*5 > utf8.RuneCountInString(s) {
-			return enc
-		}
-	}
-	switch {
-	case lower1251*10 > high*7:
-		return charmap.Windows1251
-	case lowerKOI8*10 > high*7 && hanzi*2 > high:
-		return charmap.KOI8R
-	case hangul*10 > high*4 && !strings.Contains(decodeWith(korean.EUCKR, b), "\uFFFD"):
-		return korean.EUCKR
-	case hanzi*10 > high*4 && !strings.Contains(decodeWith(simplifiedchinese.GB18030, b), "\uFFFD"):
-		return simplifiedchinese.GB18030
-	}
-	return charmap.Windows1252
-}
-
-// countKana counts full-width ones: half-width katakana is what other charsets look like.
-func countKana(s string) int {
-	n := 0
-	for _, r := range s {
-		if r >= 0x3040 && r <= 0x30ff {
-			n++
-		}
-	}
-	return n
 }
 
 // decodeUTF7 decodes RFC 2152.

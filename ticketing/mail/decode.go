@@ -104,7 +104,7 @@ func flushWords(out *strings.Builder, run *[]encodedWord) {
 	*run = nil
 	for len(words) > 0 {
 		n := 1
-		for n < len(words) && strings.EqualFold(words[n].charset, words[0].charset) && words[n].base64 == words[0].base64 {
+		for n < len(words) && strings.EqualFold(words[n].charset, words[0].charset) {
 			n++
 		}
 		out.WriteString(decodeRun(words[:n]))
@@ -112,14 +112,15 @@ func flushWords(out *strings.Builder, run *[]encodedWord) {
 	}
 }
 
-// decodeRun decodes words of one charset and encoding. Some programs cut the base64 of the
-// whole text anywhere: that shows in words that do not fill their last group.
+// decodeRun decodes words of one charset. Some programs cut the base64 of the whole text
+// anywhere: that shows in words that do not fill their last group.
 func decodeRun(words []encodedWord) string {
 	var octets, joined []byte
-	cut := false
+	cut, mixed := false, false
 	for i, w := range words {
 		if !w.base64 {
 			octets = append(octets, decodeQ(w.text)...)
+			mixed = true
 			continue
 		}
 		cut = cut || i < len(words)-1 && len(w.text)%4 != 0
@@ -127,7 +128,7 @@ func decodeRun(words []encodedWord) string {
 		joined = append(joined, w.text...)
 	}
 	s, _ := toUTF8(octets, words[0].charset, "")
-	if cut {
+	if cut && !mixed {
 		other, _ := toUTF8(decodeBase64(joined), words[0].charset, "")
 		if strings.Count(other, "\uFFFD") <= strings.Count(s, "\uFFFD") {
 			return other
@@ -304,9 +305,18 @@ func newPiece(name, value string) paramPiece {
 // joinPieces puts the pieces together in the order of their numbers; percent encoding is
 // undone octet by octet first, since a character may be cut in two.
 func joinPieces(pieces []paramPiece) map[string]string {
-	sort.SliceStable(pieces, func(i, j int) bool { return pieces[i].index < pieces[j].index })
-	octets, charsets := map[string][]byte{}, map[string]string{}
+	sort.SliceStable(pieces, func(i, j int) bool {
+		if pieces[i].index != pieces[j].index {
+			return pieces[i].index < pieces[j].index
+		}
+		return pieces[i].encoded && !pieces[j].encoded // some give both, for readers of either
+	})
+	octets, charsets, next := map[string][]byte{}, map[string]string{}, map[string]int{}
 	for _, p := range pieces {
+		if p.index < next[p.name] {
+			continue // the same piece again
+		}
+		next[p.name] = p.index + 1
 		value := p.value
 		if p.encoded {
 			if _, begun := octets[p.name]; !begun {

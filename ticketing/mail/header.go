@@ -2,9 +2,12 @@ package mail
 
 import (
 	"bytes"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // header splits an entity into its fields and its body (RFC 5322 section 2.2). Lines that
@@ -152,6 +155,9 @@ func (h *headerScan) fields() []field {
 			hint = params["charset"]
 		}
 	}
+	if hint == "" && slices.ContainsFunc(h.values, func(v []byte) bool { return !utf8.Valid(v) }) {
+		hint = anyCharset(h.raw)
+	}
 	out := make([]field, len(h.names))
 	for i, n := range h.names {
 		s, problem := toUTF8(h.values[i], "", hint)
@@ -161,6 +167,19 @@ func (h *headerScan) fields() []field {
 		out[i] = field{n, strings.TrimRight(oneLine(s), " \t")}
 	}
 	return out
+}
+
+// charsetPattern finds what the parts of a message name as their charset.
+var charsetPattern = regexp.MustCompile(`(?i)charset\s*=\s*["']?([\w.:-]{2,40})`)
+
+// anyCharset is the first charset that is named in a message and says something.
+func anyCharset(raw []byte) string {
+	for _, m := range charsetPattern.FindAllSubmatch(raw[:min(len(raw), 64<<10)], 10) {
+		if cs := findCharset(string(m[1])); cs.known() && cs.name != "us-ascii" {
+			return string(m[1])
+		}
+	}
+	return ""
 }
 
 // oneLine takes NUL and line ends from a raw value and leaves the rest as it stood.

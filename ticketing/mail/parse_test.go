@@ -66,10 +66,41 @@ func TestDecodeHeader(t *testing.T) {
 		"=?windows-1252?Q?=93x=94?=":                                  "“x”",
 		"=?utf-8?q?a=0D=0ABcc:_x?=":                                   "a Bcc: x",
 		"=?utf-7?q?+AOQ-?= =?koi8-r?b?8NLJ18XU?= =?big5?b?pKSk5Q==?=": "äПривет中文",
+		"=?utf-8?Q?Gr=C3?= =?UTF-8?B?vMOfZQ?=":                        "Grüße", // cut in a character, the other encoding, no padding
+		"=?utf-8?B?R3LD vMOf ZQ==?=":                                  "Grüße",
+		"\"=?utf-8?Q?Gr=c3=bc?=\"":                                    "\"Grü\"",
+		"=?UTF-8?Q?=F0=9F=98?=\r\n =?utf-8?q?=80?=":                   "😀",
+		"=?utf-8?Q?a?==?utf-8?Q?b?=x":                                 "abx",
+		"=?ks_c_5601-1987?B?jGM=?=":                                   "똠",
 		"a =?= b ?= =??= =?x?y?z?=":                                   "a =?= b ?= =??= =?x?y?z?=",
 	} {
 		if got := DecodeHeader(in); got != want {
 			t.Errorf("%s: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestFileNameParameters(t *testing.T) {
+	for in, want := range map[string]string{
+		`filename*0*=utf-8''%e2%82; filename*1*=%ac%20rates; filename*2=.txt`:              "€ rates.txt",
+		`filename*1="b.txt"; filename*0="a"`:                                               "ab.txt",
+		`filename*0="=?utf-8?B?R3LD"; filename*1="vMOfZS50eHQ=?="`:                         "Grüße.txt",
+		`filename="=?utf-8?Q?Gr=C3=BC?= =?utf-8?Q?=C3=9Fe.txt?="`:                          "Grüße.txt",
+		`filename==?utf-8?Q?Gr=C3=BC=C3=9Fe.txt?=`:                                         "Grüße.txt",
+		`filename=my file name.txt; size=4`:                                                "my file name.txt",
+		`filename*=utf-8''%E4%B8; filename=a.txt`:                                          "ä¸", // it lies: Latin-1
+		`filename="a.txt"; filename*=utf-8''%C3%A4.txt`:                                    "ä.txt",
+		`filename*="gbk''%D6%D0.txt"`:                                                      "中.txt",
+		`filename="a;b \"c\".txt"`:                                                         `a;b "c".txt`,
+		`filename="unclosed.txt`:                                                           "unclosed.txt",
+		`filename*=a.txt`:                                                                  "a.txt",
+		`filename*10=k; filename*2=c; filename*0=a; filename*1=b`:                          "abck",
+		`filename*0="a.p"; filename*1="df"; filename*0*=utf-8''%C3%A4.p; filename*1*=%64f`: "ä.pdf", // both forms at once
+		`FILENAME = "x.txt"`:                                                               "x.txt",
+		`filename*0*=utf-8'de'%C3; FileName*1*=%A4.txt`:                                    "ä.txt", // cut in a character
+	} {
+		if _, p := parseParams("attachment; " + in); p["filename"] != want {
+			t.Errorf("%s: %q, want %q", in, p["filename"], want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package mail
 import (
 	"bytes"
 	"encoding/binary"
+	"strconv"
 	"strings"
 )
 
@@ -132,17 +133,7 @@ func (f *tnefFile) attachment(i int, props []mapiProp, depth int) {
 }
 
 // codepageName is the label of a Windows code page.
-func codepageName(n uint32) string {
-	names := map[uint32]string{932: "shift_jis", 936: "gb18030", 949: "euc-kr", 950: "big5", 65001: "utf-8", 20127: "us-ascii",
-		20866: "koi8-r", 28591: "iso-8859-1", 28592: "iso-8859-2", 28605: "iso-8859-15", 50220: "iso-2022-jp", 51932: "euc-jp"}
-	if name, ok := names[n]; ok {
-		return name
-	}
-	if n >= 1250 && n <= 1258 {
-		return "windows-125" + string(rune('0'+n-1250))
-	}
-	return ""
-}
+func codepageName(n uint32) string { return "cp" + strconv.FormatUint(uint64(n), 10) }
 
 // mapiProp is a property with a value of variable length, the first of it when there are
 // several.
