@@ -1,10 +1,11 @@
 package mail
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"html"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -21,6 +22,7 @@ type bodyReader struct {
 	plain, rich []bodyPart // the message for a reader of plain text, and of HTML
 	files       []Attachment
 	texts       int // octets of text so far
+	inner       int // depth of attached messages whose text is read
 }
 
 // readBody fills in text and attachments.
@@ -35,8 +37,45 @@ func (p *parsing) readBody(root *entity) {
 		m.HTML = joinRich(r.rich)
 		m.HTMLText = htmlText(m.HTML)
 	}
+	r.tellEvents()
 	markInline(r.files, m.HTML)
 	m.Attachments = r.files
+}
+
+// addCalendar reads what a calendar part says. It is a file too.
+func (r *bodyReader) addCalendar(e *entity) {
+	if len(e.body) >= textMax || r.inner > 0 {
+		return
+	}
+	v, ok := readCalendar(e.text(), e.params["method"])
+	if !ok || len(r.p.m.Calendar) >= partsMax {
+		return
+	}
+	// The same calendar often comes twice, in the text and as a file.
+	if !slices.ContainsFunc(r.p.m.Calendar, func(w Invitation) bool { return w.Line == v.Line }) {
+		r.p.m.Calendar = append(r.p.m.Calendar, v)
+	}
+}
+
+// tellEvents puts the line of each event above the text, where nothing cuts it off. An
+// invitation without any other text shows its description.
+func (r *bodyReader) tellEvents() {
+	m := r.p.m
+	if len(m.Calendar) == 0 {
+		return
+	}
+	text := cmp.Or(m.Text, m.HTMLText)
+	if strings.TrimSpace(text) == "" {
+		text = m.Calendar[0].description
+	}
+	var b strings.Builder
+	for _, v := range m.Calendar {
+		b.WriteString(v.Line + "\n")
+	}
+	m.Text = b.String()
+	if strings.TrimSpace(text) != "" {
+		m.Text += "\n" + text
+	}
 }
 
 func anyPart(parts []bodyPart, html bool) bool {
@@ -95,10 +134,8 @@ func (r *bodyReader) read(e *entity, parent string, first bool) {
 		r.addText(e, parent == "alternative")
 		return
 	}
-	if e.mediaType == "text/calendar" && len(e.body) < textMax {
-		if line := calendarLine(e.text()); line != "" {
-			r.plain = append(r.plain, bodyPart{text: line + "\n"})
-		}
+	if e.mediaType == "text/calendar" || e.mediaType == "application/ics" {
+		r.addCalendar(e)
 	}
 	r.addFile(e)
 	if len(e.children) == 1 && !isMessage(e.mediaType) {
@@ -136,6 +173,7 @@ func (r *bodyReader) addText(e *entity, alternative bool) {
 	switch e.mediaType {
 	case "text/plain":
 		r.addEncoded(part.text)
+		part.text = r.readable(e, part.text)
 		if strings.EqualFold(e.params["format"], "flowed") {
 			part.text = unflow(part.text, strings.EqualFold(e.params["delsp"], "yes"))
 		}
@@ -180,13 +218,14 @@ func (r *bodyReader) addFile(e *entity) {
 		Type:      e.mediaType,
 		Inline:    e.disposition == "inline",
 		ContentID: contentID(e),
+		Location:  squeeze(strings.Trim(e.first("Content-Location"), "<>\"")),
 		Content:   e.body,
 	}
-	if a.Name == "" && len(e.children) == 1 && isMessage(e.mediaType) {
-		a.Name = shownName(DecodeHeader(e.children[0].first("Subject")))
-		if a.Name != "" {
-			a.Name += ".eml"
+	if len(e.children) == 1 && isMessage(e.mediaType) {
+		if a.Name == "" {
+			a.Name = shownName(cmp.Or(DecodeHeader(e.children[0].first("Subject")), "message") + ".eml")
 		}
+		a.Text = r.messageText(e.children[0])
 	}
 	if a.Name == "" && a.Type == "text/calendar" {
 		a.Name = "invite.ics"
@@ -207,19 +246,30 @@ func (r *bodyReader) addTNEF(b []byte) {
 	for _, a := range f.files {
 		r.add(a)
 	}
-	rtf := unpackRTF(f.rtf)
-	switch {
-	case len(r.plain)+len(r.rich) > 0: // Outlook sends the text beside the file too
-	case len(f.html) > 0 && len(f.html) < textMax:
-		r.rich = append(r.rich, bodyPart{html: true, text: normalText(f.html)})
-	case len(f.text) > 0 && len(f.text) < textMax:
-		r.plain = append(r.plain, bodyPart{text: normalText(f.text)})
-	case len(rtf) > 0:
+	if len(r.plain)+len(r.rich) > 0 { // Outlook sends the text beside the file too
+		return
+	}
+	text, page := normalText(f.text), normalText(f.html)
+	if rtf := unpackRTF(f.rtf); len(rtf) > 0 && text == "" && page == "" {
 		r.add(Attachment{Name: "message.rtf", Type: "text/rtf", Content: rtf})
+		if read, isHTML := readRTF(rtf); isHTML {
+			page = read
+		} else {
+			text = read
+		}
+	}
+	switch {
+	case page != "" && len(page) < textMax:
+		r.rich = append(r.rich, bodyPart{html: true, text: page})
+	case strings.TrimSpace(text) != "" && len(text) < textMax:
+		r.plain = append(r.plain, bodyPart{text: text})
 	}
 }
 
 func (r *bodyReader) add(a Attachment) {
+	if r.inner > 0 {
+		return // it stays in the file of the attached message
+	}
 	if len(r.files) >= partsMax {
 		r.p.problem("there are more than %d files; the others are not kept apart", partsMax)
 		return
@@ -237,8 +287,12 @@ func contentID(e *entity) string {
 	return squeeze(strings.Trim(e.first("Content-ID"), "<> \t"))
 }
 
-// markInline marks the files that the HTML shows.
+// markInline marks the files that the HTML shows, by Content-ID (RFC 2392) or
+// Content-Location (RFC 2557), whatever their disposition says.
 func markInline(files []Attachment, page string) {
+	if page == "" || len(files) == 0 {
+		return
+	}
 	shown := map[string]bool{}
 	for rest := page; ; {
 		i := indexFold(rest, "cid:")
@@ -253,11 +307,29 @@ func markInline(files []Attachment, page string) {
 		shown[percentDecode(html.UnescapeString(rest[:n]))] = true
 		rest = rest[n:]
 	}
+	const locationsMax = 100 // the page is searched for each
+	locations := 0
 	for i, f := range files {
-		if f.ContentID != "" && shown[f.ContentID] {
+		switch {
+		case f.ContentID != "" && shown[f.ContentID], f.ContentID == "" && f.Name != "" && shown[f.Name]:
 			files[i].Inline = true
+		case f.Location != "" && locations < locationsMax:
+			locations++
+			files[i].Inline = f.Inline || refersTo(page, f.Location)
 		}
 	}
+}
+
+// refersTo says whether an attribute of the page has this value.
+func refersTo(page, location string) bool {
+	for _, l := range []string{location, html.EscapeString(location)} {
+		for _, before := range []string{`"`, `'`, "="} {
+			if strings.Contains(page, before+l) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // indexFold finds a lower-case needle that holds a colon.
@@ -314,64 +386,4 @@ func unflow(s string, delSp bool) string {
 		depth, open = d, soft
 	}
 	return strings.TrimSuffix(b.String(), "\n")
-}
-
-// calendarLine says what, when and where of an invitation (RFC 5545, RFC 5546).
-func calendarLine(s string) string {
-	lines := strings.Split(strings.NewReplacer("\n ", "", "\n\t", "").Replace(s), "\n")
-	got := map[string]string{}
-	inside := false
-	for _, line := range lines {
-		head, value, ok := strings.Cut(line, ":")
-		name, params, _ := strings.Cut(strings.ToUpper(head), ";")
-		switch {
-		case !ok:
-		case name == "BEGIN" && (strings.EqualFold(value, "VEVENT") || strings.EqualFold(value, "VTODO")):
-			inside = true
-		case name == "END" && inside:
-			inside = strings.EqualFold(value, "VALARM") // an alarm stands inside an event
-		case (inside || name == "METHOD") && got[name] == "":
-			got[name] = calendarText(value)
-			if strings.HasPrefix(params, "TZID=") {
-				got["TZID"] = head[len(name)+len(";TZID="):]
-			}
-		}
-	}
-	if got["SUMMARY"] == "" && got["DTSTART"] == "" {
-		return ""
-	}
-	kind := map[string]string{"REQUEST": "Invitation", "CANCEL": "Cancelled", "REPLY": "Answer to an invitation"}[strings.ToUpper(got["METHOD"])]
-	if kind == "" {
-		kind = "Event"
-	}
-	out := fmt.Sprintf("%s: %s, %s", kind, got["SUMMARY"], calendarTime(got["DTSTART"]))
-	if end := got["DTEND"]; end != "" {
-		out += " to " + calendarTime(end)
-	}
-	if tz := strings.Trim(got["TZID"], `"`); tz != "" {
-		out += " (" + tz + ")"
-	}
-	if where := got["LOCATION"]; where != "" {
-		out += ", " + where
-	}
-	return cleanText(out)
-}
-
-func calendarText(s string) string {
-	return strings.TrimSpace(strings.NewReplacer(`\n`, " ", `\N`, " ", `\,`, ",", `\;`, ";", `\\`, `\`).Replace(s))
-}
-
-// calendarTime makes "2026-03-01 10:00" of "20260301T100000" (RFC 5545 section 3.3.5).
-func calendarTime(s string) string {
-	if len(s) < 8 || strings.Trim(s[:8], "0123456789") != "" {
-		return s
-	}
-	out := s[:4] + "-" + s[4:6] + "-" + s[6:8]
-	if len(s) >= 13 && s[8] == 'T' {
-		out += " " + s[9:11] + ":" + s[11:13]
-	}
-	if strings.HasSuffix(s, "Z") {
-		out += " UTC"
-	}
-	return out
 }

@@ -50,6 +50,7 @@ func intake(raw []byte) *parsing {
 	p.guard("header", func() { p.readFields(root) })
 	p.guard("body", func() { p.readBody(root) })
 	p.guard("report", func() { m.Report = readReport(m, root) })
+	p.guard("forwarded message", m.showForwarded)
 	p.guard("classification", func() { m.Automatic = classify(m) })
 	return p
 }

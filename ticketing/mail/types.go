@@ -113,6 +113,7 @@ type Message struct {
 
 	Automatic Automatic
 	Report    *Report // nil when the message is no delivery report
+	Calendar  []Invitation
 	Problems  []string
 
 	fields []field // header fields in order, for Header
@@ -126,6 +127,8 @@ type Attachment struct {
 	SHA256    string `json:"sha256"`         // of the decoded octets, lower-case hex
 	Inline    bool   `json:"inline"`
 	ContentID string `json:"content_id,omitempty"` // without angle brackets
+	Location  string `json:"location,omitempty"`   // Content-Location, without white space
+	Text      string `json:"text,omitempty"`       // of an attached message: who wrote what, to read
 	Content   []byte `json:"-"`                    // decoded octets
 }
 
