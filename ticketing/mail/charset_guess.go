@@ -97,7 +97,7 @@ func bestOf(candidates []guess, b []byte) (best encoding.Encoding, top float64) 
 // score is how well octets read: at most 3 a character. What is no letter, a case that
 // changes in the middle of a word, and scripts that are mixed in one count against it.
 func (g guess) score(b []byte) float64 {
-	text := []rune(strings.TrimRight(decodeWith(g.enc, b), "\uFFFD")) // the sample may end in a character
+	text := strings.TrimRight(decodeWith(g.enc, b), "\uFFFD") // the sample may end in a character
 	var sum, n float64
 	var last rune
 	for _, r := range text {
