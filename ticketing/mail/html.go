@@ -1,60 +1,18 @@
 package mail
 
 import (
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"unicode"
 
-	"github.com/microcosm-cc/bluemonday"
 	"golang.org/x/net/html"
 )
-
-// htmlPolicy is made once; it is not changed after.
-var htmlPolicy = sync.OnceValue(newHTMLPolicy)
-
-// SanitizeHTML makes HTML of a stranger fit to be shown: without scripts, forms, frames
-// and styles that cover other things, and without anything that is fetched from afar.
-// Images of the message itself (cid:) stay.
-func SanitizeHTML(s string) string {
-	return htmlPolicy().Sanitize(normalText(s))
-}
-
-func newHTMLPolicy() *bluemonday.Policy {
-	p := bluemonday.NewPolicy()
-	p.AllowElements("a", "abbr", "b", "big", "blockquote", "br", "caption", "center", "cite", "code", "col", "colgroup", "dd", "del",
-		"div", "dl", "dt", "em", "font", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "ins", "kbd", "li", "ol", "p", "pre", "q", "s",
-		"samp", "small", "span", "strike", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "tt", "u", "ul", "var")
-	p.AllowStandardURLs() // http, https and mailto, and no others
-	p.AllowURLSchemes("http", "https", "mailto", "cid")
-	p.AllowAttrs("href").Matching(regexp.MustCompile(`(?i)^\s*(https?|mailto):`)).OnElements("a")
-	p.RequireNoReferrerOnLinks(true)
-	p.RequireNoFollowOnLinks(true)
-	p.AddTargetBlankToFullyQualifiedLinks(true)
-	p.AllowAttrs("src").Matching(regexp.MustCompile(`(?i)^cid:[^\s"'<>]+$`)).OnElements("img")
-	p.AllowAttrs("alt").OnElements("img")
-	number := regexp.MustCompile(`^[0-9]{1,5}%?$`)
-	p.AllowAttrs("width", "height").Matching(number).OnElements("img", "table", "td", "th", "col")
-	p.AllowAttrs("colspan", "rowspan", "border", "cellpadding", "cellspacing").Matching(number).OnElements("table", "td", "th", "col")
-	word := regexp.MustCompile(`^[a-zA-Z]{1,12}$`)
-	p.AllowAttrs("align", "valign", "dir", "type").Matching(word).Globally()
-	color := regexp.MustCompile(`(?i)^(#[0-9a-f]{3,8}|[a-z]{3,20}|rgb\([0-9, ]{5,15}\))$`)
-	p.AllowAttrs("color", "bgcolor").Matching(color).OnElements("font", "table", "td", "th", "tr")
-	p.AllowStyles("color", "background-color").Matching(color).Globally()
-	p.AllowStyles("text-align", "font-weight", "font-style", "text-decoration").Matching(regexp.MustCompile(`^[a-z0-9-]{1,20}$`)).Globally()
-	// What the sender hid, as the preview text of newsletters, stays hidden.
-	p.AllowStyles("display").MatchingEnum("none").Globally()
-	p.AllowStyles("visibility").MatchingEnum("hidden").Globally()
-	return p
-}
 
 // htmlText is the text that a person sees of an HTML page: links with their target, quotes
 // marked with ">" for each level, nothing that is hidden. It reads tokens, not a tree, so
 // that no depth of nesting loses anything.
 func htmlText(page string) string {
-	w := textWriter{counts: map[string]int{}}
+	w := textWriter{counts: map[string]int{}, sheet: styleSheet{}}
 	z := html.NewTokenizer(strings.NewReader(page))
 	for {
 		switch z.Next() {
@@ -63,6 +21,8 @@ func htmlText(page string) string {
 		case html.TextToken:
 			if !w.hidden() {
 				w.text(string(z.Text()))
+			} else if n := len(w.stack); n > 0 && w.stack[n-1].name == "style" {
+				w.sheet.read(string(z.Raw()))
 			}
 		case html.StartTagToken, html.SelfClosingTagToken:
 			w.start(z.Token())
@@ -83,6 +43,8 @@ const (
 type openElement struct {
 	name   string
 	hidden bool
+	tiny   bool   // its letters are too small to be seen
+	grid   bool   // a table with lines between its cells, or a cell of one
 	href   string // of a link
 	from   int    // where the text of a link begins
 	item   int    // of a list: the number of the last item, -1 without numbers
@@ -92,10 +54,12 @@ type openElement struct {
 type textWriter struct {
 	out      strings.Builder
 	stack    []openElement
+	sheet    styleSheet
 	counts   map[string]int // open elements by name
 	hides    int            // open elements that hide what is in them
 	quotes   int
 	pres     int
+	cells    int  // open cells of tables with lines
 	breaks   int  // line ends owed before the next text
 	space    bool // a space is owed
 	inLine   bool // the line has text
@@ -103,26 +67,33 @@ type textWriter struct {
 	marks    int // quote marks of the last line
 }
 
-func (w *textWriter) hidden() bool { return w.hides > 0 }
+func (w *textWriter) hidden() bool {
+	return w.hides > 0 || len(w.stack) > 0 && w.stack[len(w.stack)-1].tiny
+}
 
 // start opens an element.
 func (w *textWriter) start(t html.Token) {
 	name := t.Data
 	w.closeImplied(name)
-	isHidden := hidesContent(t)
+	l := w.sheet.lookOf(t)
+	l.hidden = l.hidden || neverShown(name)
 	if isVoid(name) {
-		if !isHidden && !w.hidden() {
+		// An image among letters of no size is seen all the same.
+		if !l.hidden && w.hides == 0 {
 			w.void(t)
 		}
 		return
 	}
-	e := openElement{name: name, hidden: isHidden, item: -1}
-	if isHidden {
+	e := openElement{name: name, hidden: l.hidden, tiny: l.tiny, item: -1}
+	if n := len(w.stack); n > 0 && !l.sized {
+		e.tiny = e.tiny || w.stack[n-1].tiny
+	}
+	if l.hidden {
 		w.hides++
 	}
 	w.stack = append(w.stack, e)
 	w.counts[name]++
-	if w.hidden() {
+	if w.hides > 0 {
 		return
 	}
 	top := &w.stack[len(w.stack)-1]
@@ -138,9 +109,47 @@ func (w *textWriter) start(t html.Token) {
 		top.item = 0
 	case "li":
 		w.bullet()
+	case "table":
+		border, _ := cssLength(attr(t, "border"))
+		top.grid = border > 0
 	case "td", "th":
-		w.space = w.space || w.inLine
+		w.cell(t)
 	}
+}
+
+// cell begins a cell. Where a table has lines, they show; where it is there for the layout
+// alone, a space does.
+func (w *textWriter) cell(t html.Token) {
+	table := -1
+	for i := len(w.stack) - 2; i >= 0 && i >= len(w.stack)-6 && table < 0; i-- {
+		if w.stack[i].name == "table" {
+			table = i
+		}
+	}
+	if table >= 0 && (attr(t, "scope") != "" || hasBorder(attr(t, "style"))) {
+		w.stack[table].grid = true
+	}
+	if table < 0 || !w.stack[table].grid {
+		w.space = w.space || w.inLine
+		return
+	}
+	if w.inLine && w.breaks == 0 {
+		w.space = true
+		w.put("|")
+		w.space = true
+	}
+	w.stack[len(w.stack)-1].grid = true
+	w.cells++
+}
+
+func hasBorder(style string) bool {
+	for decl := range strings.SplitSeq(strings.ToLower(style), ";") {
+		name, value, _ := strings.Cut(decl, ":")
+		if strings.HasPrefix(strings.TrimSpace(name), "border") && strings.Contains(value, "solid") && !strings.HasPrefix(strings.TrimSpace(value), "0") {
+			return true
+		}
+	}
+	return false
 }
 
 // closeImplied ends elements whose end tag may be left out.
@@ -180,11 +189,15 @@ func (w *textWriter) end(name string) {
 
 // leave undoes what start did.
 func (w *textWriter) leave(e openElement) {
-	was := w.hidden()
+	was := w.hides > 0
 	if e.hidden {
 		w.hides--
 	}
 	if was {
+		return
+	}
+	if e.grid && e.name != "table" {
+		w.cells--
 		return
 	}
 	w.lineBreaks(e.name)
@@ -200,6 +213,10 @@ func (w *textWriter) leave(e openElement) {
 
 // lineBreaks owes the line ends around a block; a paragraph has an empty line.
 func (w *textWriter) lineBreaks(name string) {
+	if w.cells > 0 { // a row is a line
+		w.space = w.space || isBlock(name)
+		return
+	}
 	switch name {
 	case "p", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "table", "ul", "ol", "dl":
 		w.breaks = max(w.breaks, 2)
@@ -214,6 +231,10 @@ func (w *textWriter) lineBreaks(name string) {
 func (w *textWriter) void(t html.Token) {
 	switch t.Data {
 	case "br":
+		if w.cells > 0 {
+			w.space = true
+			return
+		}
 		w.breaks++
 	case "hr":
 		w.breaks = max(w.breaks, 1)
@@ -325,9 +346,13 @@ func (w *textWriter) clean(s string) string {
 }
 
 func (w *textWriter) finish() string {
-	lines := strings.Split(w.out.String(), "\n")
+	text := w.out.String()
+	if strings.ContainsAny(text, "\u200c\u200d") { // those that join a word to nothing
+		text = strings.NewReplacer("\u200c ", " ", "\u200d ", " ").Replace(text)
+	}
+	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		lines[i] = strings.TrimRight(line, " \t")
+		lines[i] = strings.TrimRight(line, " \t\u200c\u200d")
 	}
 	return strings.Trim(strings.Join(lines, "\n"), "\n")
 }
@@ -340,34 +365,6 @@ func attr(t html.Token, name string) string {
 		}
 	}
 	return ""
-}
-
-// hidesContent is for elements of which nothing shows: those that never do, and those
-// that a style hides, as the preview text of newsletters.
-func hidesContent(t html.Token) bool {
-	switch t.Data {
-	case "script", "style", "title", "template", "textarea", "select", "object", "svg", "noframes", "iframe", "audio", "video":
-		return true
-	}
-	if slices.ContainsFunc(t.Attr, func(a html.Attribute) bool { return a.Key == "hidden" }) {
-		return true
-	}
-	style := strings.ToLower(attr(t, "style"))
-	for decl := range strings.SplitSeq(style, ";") {
-		name, value, _ := strings.Cut(decl, ":")
-		value = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "!important"))
-		switch strings.TrimSpace(name) + ":" + value {
-		case "display:none", "visibility:hidden", "mso-hide:all", "opacity:0", "font-size:0", "font-size:0px", "max-height:0", "max-height:0px":
-			return true
-		}
-	}
-	return false
-}
-
-// isPixel is an image that is there to be fetched, not to be seen.
-func isPixel(t html.Token) bool {
-	tiny := func(s string) bool { s = strings.TrimSuffix(strings.TrimSpace(s), "px"); return s == "0" || s == "1" }
-	return tiny(attr(t, "width")) || tiny(attr(t, "height"))
 }
 
 // linkTarget is the address of a link that leads out of the message.
