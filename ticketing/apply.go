@@ -119,12 +119,21 @@ func (d *Desk) file(tx Tx, a Arrival, j *job, t target, queue string) error {
 		}
 	}
 	m.Ticket = t.ticket.ID
+	facts := map[string]string{"status": string(t.ticket.Status), "row": dec.Row}
+	if created {
+		due, why := d.acknowledgement(a, j, dec, queue)
+		m.Suppressed = why.text
+		if due {
+			facts[acknowledgeFact] = acknowledgeDue
+		} else if why.word != "" {
+			facts["not_acknowledged"] = why.word
+		}
+	}
 	if err := tx.AddMessage(&m); err != nil {
 		return err
 	}
 	if created {
-		if err := tx.Append(&Event{Time: d.now(), Type: TicketCreated, Ticket: m.Ticket, Message: m.ID, Actor: "mail", Origin: "mail",
-			Facts: map[string]string{"status": string(t.ticket.Status), "row": dec.Row}}); err != nil {
+		if err := tx.Append(&Event{Time: d.now(), Type: TicketCreated, Ticket: m.Ticket, Message: m.ID, Actor: "mail", Origin: "mail", Facts: facts}); err != nil {
 			return err
 		}
 	}

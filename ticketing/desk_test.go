@@ -39,8 +39,8 @@ func newWorldOf(t *testing.T, change func(*ticketing.Config)) *world {
 	cfg := ticketing.Config{
 		Domain: "desk.example",
 		Queues: []ticketing.Queue{
-			{Key: "SUPPORT", Name: "Support", Addresses: []string{"new@desk.example"}, Domain: "desk.example", FirstNumber: 7102},
-			{Key: "SALES", Name: "Sales", Addresses: []string{"sales@desk.example"}, Domain: "desk.example"},
+			{Key: "SUPPORT", Name: "Support", Addresses: []string{"new@desk.example"}, Domain: "desk.example", FirstNumber: 7102, Acknowledge: ticketing.AcknowledgeOff},
+			{Key: "SALES", Name: "Sales", Addresses: []string{"sales@desk.example"}, Domain: "desk.example", Acknowledge: ticketing.AcknowledgeOff},
 		},
 		Roles:  map[string]string{"desk.example": "SUPPORT"},
 		Verify: func(_ context.Context, _ []byte, m *desk.Message) desk.Authentication { return stubVerify(m) },
@@ -353,7 +353,7 @@ func TestFeedAndIdempotency(t *testing.T) {
 func TestRenamedQueue(t *testing.T) {
 	w := newWorld(t)
 	w.send("jo@customer.example", "new@desk.example", "x", "", "Help")
-	err := w.SetQueues([]ticketing.Queue{{Key: "HELP", Name: "Help", Addresses: []string{"new@desk.example"}, Domain: "desk.example", OldKeys: []string{"SUPPORT"}, FirstNumber: 7102}}, nil)
+	err := w.SetQueues([]ticketing.Queue{{Key: "HELP", Name: "Help", Addresses: []string{"new@desk.example"}, Domain: "desk.example", OldKeys: []string{"SUPPORT"}, FirstNumber: 7102, Acknowledge: ticketing.AcknowledgeOff}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

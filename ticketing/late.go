@@ -119,6 +119,18 @@ func (d *Desk) decideLate(tx Tx, id int64, j *job) error {
 	if m.Authentication.Author != "" {
 		e.Facts["author_proven"] = m.Authentication.Method
 	}
+	if at.ticket.ID == 0 { // it opened its ticket
+		due, why := d.acknowledgement(a, j, dec, d.destinations(a)[0].Queue)
+		m.Suppressed = why.text
+		if due {
+			e.Facts[acknowledgeFact] = acknowledgeDue
+		} else if why.word != "" {
+			e.Facts["not_acknowledged"] = why.word
+		}
+		if err := tx.UpdateMessage(m); err != nil {
+			return err
+		}
+	}
 	if err := tx.Append(&e); err != nil {
 		return err
 	}

@@ -19,6 +19,9 @@ type Queue struct {
 
 	Forms     []string      // addresses of contact forms: their Reply-To is the requester
 	Automatic string        // what automatic mail becomes: AutomaticTicket (default), AutomaticFold or AutomaticGroup + a field
+	Acknowledge     string   // AcknowledgeProven (default) or AcknowledgeOff
+	Acknowledgement Template // Markdown; the zero value is the desk's own text
+
 	EndsAfter time.Duration // after which an answer to a closed ticket opens a linked one; 0 is 14 days, below 0 is never
 }
 

@@ -115,6 +115,11 @@ func (d *Desk) addReply(tx Tx, by Actor, r ReplyRequest) (Message, error) {
 	} else if t.Requester == "" {
 		return Message{}, fmt.Errorf("%w: nobody to answer: the mail that opened %s names no author", ErrInvalid, t.Name())
 	}
+	if by.Kind == "program" && !r.Note {
+		if err := d.mayAnswer(tx, t); err != nil {
+			return Message{}, err
+		}
+	}
 	for _, cc := range r.Cc {
 		for _, a := range mail.ParseAddressList(cc) {
 			if _, err := d.addParticipant(tx, by, t, a, RoleCc); err != nil {

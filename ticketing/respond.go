@@ -13,6 +13,9 @@ import (
 // each participant, whose bytes are fixed here. A mail that is sent again after a crash
 // is the same mail.
 func (d *Desk) respond(ctx context.Context, e Event) (func(Tx) error, error) {
+	if e.Facts[acknowledgeFact] == acknowledgeDue {
+		return d.acknowledge(ctx, e)
+	}
 	if e.Type != ReplyAdded {
 		return nil, nil
 	}

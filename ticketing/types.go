@@ -167,15 +167,17 @@ const (
 	MessageAccepted  = "message.accepted"
 	MessageDismissed = "message.dismissed"
 	MessageVerified  = "message.verified"
-	ReplyAdded       = "reply.added"
-	NoteAdded        = "note.added"
-	MessageQueued    = "message.queued"
-	MessageSubmitted = "message.submitted"
-	MessageDelayed   = "message.delayed"
-	MessageRelayed   = "message.relayed"
-	MessageDelivered = "message.delivered"
-	MessageFailed    = "message.failed"
-	ConsumerFailed   = "consumer.failed"
+	// MessageSuppressed says that nothing was sent for a message by machine, and why.
+	MessageSuppressed = "message.suppressed"
+	ReplyAdded        = "reply.added"
+	NoteAdded         = "note.added"
+	MessageQueued     = "message.queued"
+	MessageSubmitted  = "message.submitted"
+	MessageDelayed    = "message.delayed"
+	MessageRelayed    = "message.relayed"
+	MessageDelivered  = "message.delivered"
+	MessageFailed     = "message.failed"
+	ConsumerFailed    = "consumer.failed"
 )
 
 // OutgoingState is how far an outgoing mail has come.

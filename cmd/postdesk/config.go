@@ -80,15 +80,17 @@ type logConfig struct {
 }
 
 type queueConfig struct {
-	Key         string   `toml:"key"`
-	Name        string   `toml:"name"`
-	Address     []string `toml:"address"`
-	Domain      string   `toml:"domain"`
-	FirstNumber int64    `toml:"first_number"`
-	OldKeys     []string `toml:"old_keys"`
-	Forms       []string `toml:"forms"`      // addresses of contact forms
-	Automatic   string   `toml:"automatic"`  // ticket, fold, or group:FIELD
-	EndsAfter   string   `toml:"ends_after"` // when a closed ticket is not reopened any more, as 336h; never
+	Key             string   `toml:"key"`
+	Name            string   `toml:"name"`
+	Address         []string `toml:"address"`
+	Domain          string   `toml:"domain"`
+	FirstNumber     int64    `toml:"first_number"`
+	OldKeys         []string `toml:"old_keys"`
+	Forms           []string `toml:"forms"`           // addresses of contact forms
+	Automatic       string   `toml:"automatic"`       // ticket, fold, or group:FIELD
+	Acknowledge     string   `toml:"acknowledge"`     // proven, or off
+	Acknowledgement string   `toml:"acknowledgement"` // Markdown with fields
+	EndsAfter       string   `toml:"ends_after"`      // when a closed ticket is not reopened any more, as 336h; never
 }
 
 func defaults() config {
@@ -196,7 +198,9 @@ func (c *config) queues() []ticketing.Queue {
 	for i, q := range c.Queues {
 		out[i] = ticketing.Queue{Key: q.Key, Name: q.Name, Addresses: q.Address, Domain: q.Domain,
 			FirstNumber: q.FirstNumber, OldKeys: q.OldKeys, Forms: q.Forms, Automatic: q.Automatic}
-		out[i].EndsAfter, _ = q.endsAfter() // was checked
+		out[i].Acknowledge = q.Acknowledge
+		out[i].EndsAfter, _ = q.endsAfter() // both were checked
+		out[i].Acknowledgement, _ = ticketing.NewTemplate(q.Acknowledgement)
 	}
 	return out
 }

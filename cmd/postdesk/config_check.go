@@ -195,6 +195,12 @@ func (q queueConfig) checkTrust(setting string) error {
 	if _, err := q.endsAfter(); err != nil {
 		return wrong(setting+"ends_after", "%q: want a duration such as 336h, or never", q.EndsAfter)
 	}
+	if q.Acknowledge != "" && q.Acknowledge != ticketing.AcknowledgeProven && q.Acknowledge != ticketing.AcknowledgeOff {
+		return wrong(setting+"acknowledge", "%q is neither proven nor off", q.Acknowledge)
+	}
+	if _, err := ticketing.NewTemplate(q.Acknowledgement); err != nil {
+		return wrong(setting+"acknowledgement", "%s", err)
+	}
 	for _, form := range q.Forms {
 		if local, domain, ok := strings.Cut(form, "@"); !ok || local == "" || !hostname.MatchString(domain) {
 			return wrong(setting+"forms", "%q is no mail address", form)

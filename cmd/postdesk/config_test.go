@@ -54,6 +54,8 @@ func configMistakes() []configMistake {
 		{"unknown section", "[submission]\n", "[pop3]\nx = 1\n[submission]\n", `there is no setting "pop3`, "[pop3]"},
 		{"unknown key of a queue", "key =", "colour = 1\nkey =", `there is no setting "queue.colour"`, "colour = 1"},
 		{"automatic", "key =", "automatic = \"group\"\nkey =", `automatic: "group" is none of ticket, fold, group:FIELD`, `automatic = "group"`},
+		{"acknowledge", "key =", "acknowledge = \"all\"\nkey =", `"all" is neither proven nor off`, `acknowledge = "all"`},
+		{"acknowledgement", "key =", "acknowledgement = \"{{.Tickt}}\"\nkey =", "there is no field {{.Tickt}}", "acknowledgement ="},
 		{"ends_after", "key =", "ends_after = \"14 days\"\nkey =", "want a duration", `ends_after = "14 days"`},
 		{"forms", "key =", "forms = [\"www\"]\nkey =", `"www" is no mail address`, `forms = ["www"]`},
 		{"no TOML", "[submission]\n", "[submission\n", ":2:", "[submission"},

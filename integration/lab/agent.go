@@ -32,6 +32,7 @@ type Queue struct {
 	Key, Name   string
 	Addresses   []string // whole ones
 	FirstNumber int
+	Acknowledge bool // proven authors get an acknowledgement
 }
 
 // AgentOptions says how an agent is to be configured. The zero value is one queue
@@ -89,6 +90,7 @@ key = "{{.Key}}"
 name = "{{.Name}}"
 address = [{{range $i, $a := .Addresses}}{{if $i}}, {{end}}"{{$a}}"{{end}}]
 first_number = {{.FirstNumber}}
+acknowledge = "{{if .Acknowledge}}proven{{else}}off{{end}}"
 {{end}}`
 
 // NewAgent writes the configuration of an agent that is built at binary. Start or

@@ -248,7 +248,11 @@ func (c *Client) transact(ctx context.Context, s *connection, o ticketing.Outgoi
 	if err != nil {
 		return Outcome{}, classify("MAIL", err)
 	}
-	err = s.Rcpt(o.Recipient, &smtp.RcptOptions{Notify: []smtp.DSNNotify{smtp.DSNNotifyFailure, smtp.DSNNotifyDelayed}})
+	notify := []smtp.DSNNotify{smtp.DSNNotifyFailure, smtp.DSNNotifyDelayed}
+	if o.ReversePath == "" { // there is nobody to report to (RFC 5321 section 6.1)
+		notify = []smtp.DSNNotify{smtp.DSNNotifyNever}
+	}
+	err = s.Rcpt(o.Recipient, &smtp.RcptOptions{Notify: notify})
 	if err != nil {
 		return Outcome{}, classify("RCPT", err)
 	}

@@ -30,6 +30,7 @@ type Draft struct {
 
 	AutoSubmitted string // "auto-replied", "auto-generated", or empty when a person wrote (RFC 3834 section 5)
 	Suppress      bool   // ask Exchange for no automatic answers (MS-OXCMAIL, X-Auto-Response-Suppress)
+	SuppressAll   bool   // and for no reports either: for mail with the null reverse-path
 	ThreadIndex   string // Thread-Index of the message that is answered; it is continued
 	ThreadTopic   string
 	Headers       []HeaderField // other fields, not those that Compose writes itself
@@ -76,7 +77,10 @@ func (d Draft) writeHeader(w *headerWriter) error {
 	default:
 		return fmt.Errorf("Auto-Submitted: %q is neither auto-replied nor auto-generated", d.AutoSubmitted)
 	}
-	if d.Suppress {
+	switch {
+	case d.SuppressAll:
+		w.line("X-Auto-Response-Suppress: All")
+	case d.Suppress:
 		// Not "All": that means delivery reports too (NDR), and we want to know of failures.
 		w.line("X-Auto-Response-Suppress: DR, RN, NRN, OOF, AutoReply")
 	}
