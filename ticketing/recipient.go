@@ -17,8 +17,8 @@ type Queue struct {
 	FirstNumber int64    // of the first ticket
 	OldKeys     []string // keys the queue once had; their ticket addresses stay valid for ever
 
-	Forms     []string      // addresses of contact forms: their Reply-To is the requester
-	Automatic string        // what automatic mail becomes: AutomaticTicket (default), AutomaticFold or AutomaticGroup + a field
+	Forms           []string // addresses of contact forms: their Reply-To is the requester
+	Automatic       string   // what automatic mail becomes: AutomaticTicket (default), AutomaticFold or AutomaticGroup + a field
 	Acknowledge     string   // AcknowledgeProven (default) or AcknowledgeOff
 	Acknowledgement Template // Markdown; the zero value is the desk's own text
 
