@@ -55,6 +55,7 @@ type inspectReport struct {
 
 type inspectRecipient struct {
 	Address    string `json:"address"`
+	Original   string `json:"original,omitempty"`
 	Action     string `json:"action"`
 	Status     string `json:"status"`
 	ReplyCode  int    `json:"reply_code"`

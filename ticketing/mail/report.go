@@ -1,60 +1,208 @@
 package mail
 
 import (
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 )
 
-// readReport reads a delivery report with a machine-readable part (RFC 3464).
+// reportMax is how much of a report's own words is read; more is a message that came back.
+const reportMax = 64 << 10
+
+// recipientsMax is how many recipients of one report are kept.
+const recipientsMax = 100
+
+// reading is the work on one report: what it is made of, and what was found.
+type reading struct {
+	m        *Message
+	status   []*entity // the machine-readable parts (RFC 3464 section 2, RFC 6533 section 3)
+	returned *entity   // the message or the header that comes back
+	texts    []*entity // what is said to people
+	lines    []string  // the words for people, without the message that comes back
+	rest     []string  // that message, when it stands in the text
+	late     bool      // the report says that delivery will be tried again
+}
+
+// readReport reads a delivery report: one with a machine-readable part (RFC 3464), or one
+// in words. It is nil when the message is neither.
 func readReport(m *Message, root *entity) *Report {
-	var status, returned *entity
-	root.walk(func(e *entity) bool {
-		switch e.mediaType {
-		case "message/delivery-status", "message/global-delivery-status":
-			if status == nil {
-				status = e
-			}
-		case "message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers":
-			if returned == nil {
-				returned = e
-			}
-			return false
-		}
-		return true
-	})
-	if status == nil {
-		return readTextReport(m)
+	if m.notReport(root) {
+		return nil
+	}
+	d := &reading{m: m}
+	d.collect(root)
+	if len(d.status) == 0 && !d.mayBeWords(root) {
+		return nil
 	}
 	r := &Report{}
-	for _, block := range fieldBlocks(status.body) {
-		if v := get(block, "Original-Envelope-Id"); v != "" {
-			r.OriginalEnvelopeID = v
-		}
-		if rec, ok := readRecipient(block); ok {
-			r.Recipients = append(r.Recipients, rec)
-		}
+	for _, e := range d.status {
+		r.readStatus(e.text())
 	}
-	if returned != nil {
-		fields, _ := headerOf(returned.body)
-		if ids := MessageIDs(get(fields, "Message-ID")); len(ids) > 0 {
-			r.OriginalMessageID = ids[0]
+	if len(r.Recipients) == 0 {
+		d.split()
+		if len(d.status) == 0 && !d.isReport(root) {
+			return nil
 		}
+		d.words(r)
 	}
+	d.findOriginal(r)
 	return r
 }
 
-// fieldBlocks are the per-message and per-recipient fields (RFC 3464 section 2.1).
-func fieldBlocks(body []byte) [][]field {
-	var blocks [][]field
-	for len(body) > 0 && len(blocks) < partsMax {
-		fields, rest := headerOf(body)
-		if len(fields) > 0 {
-			blocks = append(blocks, fields)
-		}
-		body = rest
+// notReport is for the reports of other kinds: feedback (RFC 5965) and receipts (RFC 8098),
+// unless a receipt tells that the mail was refused (RFC 5429 section 2.1).
+func (m *Message) notReport(root *entity) bool {
+	if root.mediaType != "multipart/report" {
+		return false
 	}
-	return blocks
+	switch strings.ToLower(root.params["report-type"]) {
+	case "feedback-report":
+		return true
+	case "disposition-notification":
+		return !slices.ContainsFunc(m.Header("Auto-Submitted"), func(v string) bool {
+			return strings.Contains(strings.ToLower(v), "reject")
+		})
+	}
+	return false
+}
+
+// collect finds the parts of a report. What lies inside the message that comes back is not
+// the report's.
+func (d *reading) collect(root *entity) {
+	root.walk(func(e *entity) bool {
+		switch e.mediaType {
+		case "message/delivery-status", "message/global-delivery-status":
+			d.status = append(d.status, e)
+		case "message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "message/global", "message/global-headers", "message/news":
+			if d.returned == nil {
+				d.returned = e
+			}
+			return false
+		case "text/plain", "text/html":
+			d.texts = append(d.texts, e)
+		}
+		return true
+	})
+}
+
+// split brings the words for people to lines, and cuts off the message that comes back.
+func (d *reading) split() {
+	text := d.text("text/plain")
+	if strings.TrimSpace(text) == "" {
+		text = d.text("text/html")
+	}
+	lines := strings.Split(text, "\n")
+	d.lines, d.rest = lines, nil
+	for i, l := range lines {
+		if i > 0 && beginsCopy(l) {
+			d.lines, d.rest = lines[:i], lines[i:]
+			break
+		}
+	}
+	all := d.m.Subject + "\n" + strings.Join(d.lines, "\n")
+	d.late = willRetry.MatchString(all) && (warningOnly.MatchString(all) || !hasGivenUp.MatchString(all))
+}
+
+func (d *reading) text(mediaType string) string {
+	var b strings.Builder
+	for _, e := range d.texts {
+		if e.mediaType != mediaType || b.Len() >= reportMax {
+			continue
+		}
+		s := e.text()
+		if mediaType == "text/html" && isMarkup(s) {
+			s = htmlText(s)
+		}
+		b.WriteString(s + "\n")
+	}
+	s := b.String()
+	return strings.ToValidUTF8(s[:min(len(s), reportMax)], "")
+}
+
+// isMarkup says whether a text has any tag: some reports are plain text that is called HTML.
+func isMarkup(s string) bool {
+	for i := strings.IndexByte(s, '<'); i >= 0 && i+1 < len(s); {
+		if c := s[i+1] | 0x20; c >= 'a' && c <= 'z' || s[i+1] == '!' || s[i+1] == '/' {
+			if end := strings.IndexAny(s[i+1:], "<>@"); end >= 0 && s[i+1+end] == '>' {
+				return true
+			}
+		}
+		next := strings.IndexByte(s[i+1:], '<')
+		if next < 0 {
+			break
+		}
+		i += 1 + next
+	}
+	return false
+}
+
+// words reads what a report says to people: names of fields as RFC 3464 has them, or
+// addresses with codes and reasons beside them.
+func (d *reading) words(r *Report) {
+	r.readStatus(strings.Join(d.lines, "\n"))
+	if len(r.Recipients) == 0 {
+		d.scan(r)
+	}
+	// A gateway may wrap the report that it got into one of its own.
+	if d.returned != nil && len(r.Recipients) == 0 && len(d.returned.children) > 0 {
+		inner := &reading{m: d.m}
+		inner.collect(d.returned.children[0])
+		for _, e := range inner.status {
+			r.readStatus(e.text())
+		}
+		if len(r.Recipients) == 0 && len(inner.status) > 0 {
+			inner.split()
+			inner.scan(r)
+		}
+	}
+	if len(r.Recipients) == 0 {
+		d.fromReturned(r)
+	}
+}
+
+// findOriginal notes the Message-ID of the mail that the report is about.
+func (d *reading) findOriginal(r *Report) {
+	if d.returned != nil {
+		fields, _ := headerOf(d.returned.body)
+		if ids := MessageIDs(get(fields, "Message-ID")); len(ids) > 0 {
+			r.OriginalMessageID = ids[0]
+			return
+		}
+	}
+	if d.lines == nil {
+		d.split()
+	}
+	for _, lines := range [][]string{d.rest, d.lines} {
+		for _, line := range lines {
+			name, value, ok := strings.Cut(line, ":")
+			if !ok || !strings.EqualFold(strings.Trim(name, " >|*\t"), "Message-ID") {
+				continue
+			}
+			if ids := MessageIDs(value); len(ids) > 0 {
+				r.OriginalMessageID = ids[0]
+				return
+			}
+		}
+	}
+}
+
+// fromReturned takes the recipient that the returned message names, when it names one alone:
+// some reports say no more than that.
+func (d *reading) fromReturned(r *Report) {
+	var to []Address
+	if d.returned != nil {
+		fields, _ := headerOf(d.returned.body)
+		to = append(ParseAddressList(get(fields, "To")), ParseAddressList(get(fields, "Cc"))...)
+	}
+	for _, line := range append(slices.Clone(d.lines), d.rest...) {
+		name, value, ok := strings.Cut(line, ":")
+		if ok && len(to) == 0 && strings.EqualFold(strings.Trim(name, " >\t"), "To") {
+			to = ParseAddressList(value)
+		}
+	}
+	if len(to) == 1 {
+		d.add(r, to[0].Address, d.lines)
+	}
 }
 
 // headerOf reads the fields at the head of a block, with no message to complain about.
@@ -70,32 +218,4 @@ func get(fields []field, name string) string {
 		}
 	}
 	return ""
-}
-
-// withoutType takes off "rfc822;" and "smtp;".
-func withoutType(v string) string {
-	if _, after, ok := strings.Cut(v, ";"); ok {
-		v = after
-	}
-	return DecodeHeader(v)
-}
-
-func readRecipient(block []field) (ReportRecipient, bool) {
-	address := get(block, "Original-Recipient")
-	if address == "" {
-		address = get(block, "Final-Recipient")
-	}
-	action, _, _ := strings.Cut(strings.ToLower(get(block, "Action")), " ")
-	if address == "" || action == "" {
-		return ReportRecipient{}, false
-	}
-	status, _, _ := strings.Cut(get(block, "Status"), " ")
-	r := ReportRecipient{Address: strings.Trim(withoutType(address), "<> "), Action: action, Status: DecodeHeader(status), Diagnostic: withoutType(get(block, "Diagnostic-Code"))}
-	if len(r.Diagnostic) >= 3 {
-		if code, err := strconv.Atoi(r.Diagnostic[:3]); err == nil && code >= 200 && code < 600 {
-			r.ReplyCode = code
-		}
-	}
-	r.Permanent = strings.HasPrefix(r.Status, "5") || r.Status == "" && action == "failed"
-	return r, true
 }

@@ -3,178 +3,149 @@ package mail
 import (
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 // Half of the world's reports have no machine-readable part. They are known by who
-// sends them and by what they say, and read for addresses and codes.
+// sends them and by what they say.
 
 var (
-	daemon = regexp.MustCompile(`(?i)^(mailer[-_.]?daemon|mail[-_.]?daemon|postmaster|mdaemon|maildaemon|daemon|mail[-_.]?delivery|mail[-_.]?system|bounces?|mrelay|uucp)`)
+	// Names that programs send reports under.
+	daemon = regexp.MustCompile(`(?i)^\W*(mailer[-_. ]?daemon|mail[-_. ]?daemon|maildaemon|mdaemon|daemon|post[-_. ]?master|mrelay|uucp|bounces?\b|` +
+		`mail[-_. ]?(delivery|deliverer|system|service|administrat|router|gateway|server|agent|handler|master|er)\b|delivery[-_. ]?(subsystem|system|agent|notif|status|report)|internet mail delivery|` +
+		`(smtp|lmtp)[-_. ]?(gateway|server|service|agent|daemon|delivery)|microsoft exchange|microsoftexchange)`)
 	// Names that people use too: they need a code beside the words.
-	perhaps = regexp.MustCompile(`(?i)^(no[-_.]?reply|root|system|mailadmin|administrator|admin)`)
+	perhaps = regexp.MustCompile(`(?i)^\W*((do[-_. ]?)?no[-_. ]?t?[-_. ]?reply|root|system|mailadmin|administrator|system administrator|admin\b|virus|antivirus|anti-virus|notification|autoreply|automat)`)
 	// What a report says of itself in its subject, or in its first lines.
-	undelivered = regexp.MustCompile(`(?i)undeliver|non[- ]?deliver|not (be )?deliver|deliver(y|ing)[- ](status notification|failure|failed|error|problem|report|has failed|subsystem)|(failure|failed) (notice|delivery|to deliver)|` +
-		`(mail|message|delivery) (delivery )?(failed|failure|error|status report)|returned (mail|to sender)|mail (system )?error|returning message|could ?n[o']t (be )?(deliver|send|sent)|unable to deliver|` +
-		`unzustellbar|nicht zugestellt|zustell(ung|fehler)|non remis|échec de (la )?remise|no se (ha )?(podido|pudo)|no entregado|entrega fall|não (pôde|foi) (ser )?entreg|mancata consegna|impossibile recapitare|` +
-		`onbestelbaar|kunde inte levereras|ikke leveres|не (может быть )?доставлен|недоставлен|配信不能|配信できません|送信できません|退信|投递失败|user unknown|unknown user|delivery notification|mail not delivered|` +
-		`message (was )?(rejected|undeliverable)|email address (is )?(invalid|not valid)|address(es)? had (permanent|transient)|permanent fatal errors|warning: (message|could not send)|problem delivering|nondeliverable|can't be delivered`)
-	delayed = regexp.MustCompile(`(?i)will (be |continue to )?(re)?tr(y|ied|ying)|still (being )?(tr(y|ied)|queued)|not yet been delivered|delivery (has been )?delayed|do not need to resend|no action is required|warning: message .{0,60}delayed|temporarily (deferred|delayed)|transient non-fatal|warning message only`)
-	address = regexp.MustCompile(`[A-Za-z0-9!#$%&'*+/=?^_{|}~.-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+`)
-	// Where the message that comes back begins: below it no address is a failed one.
-	copyBegins = regexp.MustCompile(`(?i)^[\s>|]*(return-path:|received:|message-id:|[-=_*#]{2,}.*(copy|original|returned|unsent|header|follow|begin|below|message).*|.*(copy of (the|your) (original )?message|original message (follows|headers)|message (text |header )?follows|headers? of (the|your) (original )?message|your message (reads|was)|message contents?|unsent message).*)$`)
-	status     = regexp.MustCompile(`\b([245]\.\d{1,3}\.\d{1,3})\b`)
-	code       = regexp.MustCompile(`(?:^|[^\d.])([45]\d\d)(?:[ -]|$)`)
+	undelivered = regexp.MustCompile(`(?i)un(able to )?deliver|non[- ]?(deliver|remis|recens)|not (be |been |successfully )?(deliver|sent\b)|(could ?n[o']t|cannot|can't|did ?n[o']t|unable to|failed to|not able to|n[o']t able to) (be )?(deliver|sen[dt]|reach|accept|receive)|` +
+		`deliver(y|ing)[- ](status|failure|failed|error|problem|report|has|delay|attempt|notif|warning|to )|` +
+		`(failure|failed) (notice|deliver|mail|to deliver|recipient|message)|failure[- ]delivery|(mail|message|e-?mail|delivery) (delivery )?(failed|failure|error|bounced|problem|warning|status)|` +
+		`return(ed|ing) (mail|message|e-?mail|to sender)|mail (system )?error|message (was )?(rejected|refused|blocked|not delivered)|(user|recipient|mailbox|host|domain|address)[- ](is )?(unknown|rejected|not found|full|unavailable|does not exist|disabled|invalid)|` +
+		`(unknown|invalid|no such|bad) (user|recipient|mailbox|address|host|domain)|address(es)? had (permanent|transient|delivery)|fatal (delivery )?errors?|warning: (message|could not send)|mail rejected|rejected mail|e-?mail address is (invalid|not valid)|` +
+		`errors from |error in delivery|processing error|(mail|message|e-?mail) (has been|was|is being) returned|problems? (delivering|sending)|transient non-fatal|` +
+		`unzustellbar|nicht zugestellt|nicht zustell|zustell(ung|fehler|bericht|benach)|konnte nicht|non remis|pas (pu|été) .{0,20}(délivr|deliv|remis|livr)|échec|echec|remise|no se (ha )?(podido|pudo|entreg)|no entregad|no se entreg|entrega fall|devuelto|não (pôde|foi|entreg)|nao (pode|foi|entreg)|falha (na|de) entrega|` +
+		`mancat[ao] (consegna|recapito)|impossibile (recapitare|consegnare)|non (è stato|e' stato|recapit|consegn)|onbestelbaar|niet (worden )?(afgeleverd|bezorgd|besteld)|kunde inte|kunne ikke|ikke leveres|kan inte leverer|toimitus|ei voitu toimittaa|nie (został|można|dostarcz)|niedostarcz|nedoruč|nelze doruč|kézbesít|` +
+		`не (может быть |удалось |была |было )?доставл|недоставл|не дошло|配信不能|配信でき|配送でき|送信でき|送信に失敗|届き?ません|届け(る|られ)|エラー.{0,6}メール|宛先.{0,12}(不明|見つか)|退信|退件|投递失败|无法(投递|送达|发送)|無法(傳遞|投遞|送達|寄達)|未送达|전송 ?실패|배달.{0,6}(실패|못)|반송|teslim edile|gönderilem`)
+	// That the reporter will try again.
+	willRetry = regexp.MustCompile(`(?i)will (be |continue to |keep |still )*(re-?)?tr(y|ied|ying)|will (be )?(retr|re-?attempt|attempted again)|will (continue|keep)( to| on)?( be)? ?(re)?(tr[yi]|attempt|deliver)|continue to (try|attempt|be )|still (being )?(tr(y|ied)|queued|in the queue|attempting)|(has )?not yet (been )?deliver|delivery (has been |is |was )?(delayed|postponed|deferred)|has been (delayed|postponed|deferred)|being delayed|do not need to resend|need not resend|please do not resend|` +
+		`no action is required|warning: message .{0,60}delayed|temporarily (deferred|delayed)|transient non-fatal|warning message only|status notification \(delay\)|attempts will (continue|be made)|is still (being|waiting)|verzögert|wird (weiter|erneut)|différé|retard|retras|demorad|ritard|vertraagd|försenad|задерж|отложен|遅延|再送|再度送信|延迟|延遲`)
+	warningOnly = regexp.MustCompile(`(?i)warning (message )?only|do not need to resend|please do not resend|need not resend|no action is required|attempts will (continue|be made)|advisory[- ]only|status notification \(delay\)`)
+	hasGivenUp  = regexp.MustCompile(`(?i)not going to (re)?try|given up|giving up|gave up|no (further|more|additional) (delivery )?(attempt|retr)|permanent(ly)? ?(fatal|error|fail|deliver|fehler)|fatal error|is a permanent|will not (be )?(re-?tr|attempt|deliver)|will no longer|undeliverable|could not be delivered (for|within|in|after)|retry (time|timeout|limit).{0,20}(exceeded|expired)|status notification \(failure\)|returned to sender`)
+	// A report that begins so needs no sender of a known name.
+	reportOpens = regexp.MustCompile(`(?i)^\W*((could|can|was|were) ?(not|n't) (be )?(deliver|sent|reach)|((your|this|the|a) (original |following |e-?mail )*(message|mail|e-?mail|delivery)|e-?mail|message|mail|delivery)\b.{0,120}\b(not|n't|unable|un(deliver|reach)\w*|fail\w*|delayed|postponed|refused|rejected|returned)\b|unable to deliver|could not deliver|cannot deliver|(this is )?an? (automatic\w*|delivery)|` +
+		`non-?delivery (report|notif)|undeliver|delivery (of|to|for|has|status|fail)|failed recipient|(the |some )?(following|below) (recipient|address|user|mailbox|e-?mail)|message from .{0,60}(server|suite|gateway|system)|the e?-?mail below|sent <<<|error: |mail delivery|votre (message|courrier|mail)|ihre (nachricht|mail|e-mail)|su (mensaje|correo)|sua mensagem|il (suo )?messaggio|uw bericht|ваше (сообщение|письмо)|このメール|以下の|您的)`)
+	// What a person writes, and no report.
+	person = regexp.MustCompile(`(?im)\b(my|our) (mail|message|e-?mail)|^\W*(hi|hello|hey|dear|hallo|liebe|guten|bonjour|hola|ciao|olá)\b|\b(thanks|thank you|regards|cheers|grüße|cordialement|saludos)\b|^-+ ?(original message|ursprüngliche nachricht|forwarded message)|^(on|am|le|el) .{5,80}(wrote|schrieb|a écrit|escribió):|^begin forwarded message`)
+	// Separators above the message that comes back, and those that only look like one.
+	copyMark = regexp.MustCompile(`(?i)^[\s>|*]*([-=_*#~+]{2,}.*\b(copy|original|returned|unsent|undelivered|header|headers|suppressed|message (text|body|source|follow)|your message|the message|message|body)\b|.{0,40}\b(copy of (the|your|this) |original (message|mail)\b.{0,40}(follow|attached|below|header|details|:\s*$)|(message|mail) (text |header |content)?s? ?follow|headers? (of|and|from) .{0,40}(message|follow|:)|first \d+ lines of|top \d+ lines|your message (reads|was as)|message contents?|unsent message|old message|original header|returned (mail|message)\s*:?\s*[-=_*]*$))`)
+	notCopy  = regexp.MustCompile(`(?i)address|recipient|transcript|session|server message|command|error|reason|deliver|fail(ed|ure) |had |notification|rejected|because|warning|could|was |been`)
+	rawField = regexp.MustCompile(`(?i)^[ >|]{0,3}(return-path|received|delivered-to|dkim-signature|mime-version): ?\S`)
 )
 
-// readTextReport reads a report that has no delivery-status part; nil when it is none.
-func readTextReport(m *Message) *Report {
-	text := m.Text
-	if strings.TrimSpace(text) == "" {
-		text = m.HTMLText
+// beginsCopy says whether the message that comes back begins at a line: below it no address
+// is a failed one.
+func beginsCopy(line string) bool {
+	if len(line) > 300 {
+		line = line[:300]
 	}
-	if len(text) > 64<<10 {
-		text = text[:64<<10]
-	}
-	failed := m.Header("X-Failed-Recipients")
-	if !isTextReport(m, text, len(failed) > 0) {
-		return nil
-	}
-	words, rest := cutCopy(strings.Split(text, "\n"))
-	r := &Report{}
-	late := delayed.MatchString(strings.Join(words, " ")) || delayed.MatchString(m.Subject)
-	for _, v := range failed {
-		for _, a := range address.FindAllString(v, 100) {
-			r.add(a, words, -1, late)
-		}
-	}
-	// The fields of RFC 3464, written into the text.
-	if i := strings.Index(text, "\nFinal-Recipient:"); i >= 0 {
-		for _, block := range fieldBlocks([]byte(text[i+1:])) {
-			if rec, ok := readRecipient(block); ok {
-				r.Recipients = append(r.Recipients, rec)
-			}
-		}
-	}
-	if len(r.Recipients) == 0 {
-		r.scan(m, words, late)
-	}
-	for _, line := range rest {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.EqualFold(strings.Trim(name, " >\t"), "Message-ID") {
-			if ids := MessageIDs(value); len(ids) > 0 {
-				r.OriginalMessageID = ids[0]
-				break
-			}
-		}
-	}
-	return r
-}
-
-// isTextReport wants a program as the sender and the word of failure, so that a person
-// who forwards a report, or complains of one, does not count.
-func isTextReport(m *Message, text string, names bool) bool {
-	if names {
+	if rawField.MatchString(line) {
 		return true
 	}
-	null := slices.ContainsFunc(m.Header("Return-Path"), func(v string) bool { return strings.TrimSpace(v) == "<>" })
-	// Most mail ends here, before anything is searched.
-	if !null && !slices.ContainsFunc(m.From, func(a Address) bool {
-		return daemon.MatchString(a.Address) || daemon.MatchString(a.Name) || perhaps.MatchString(a.Address) || strings.Contains(strings.ToLower(a.Name), "mail delivery")
-	}) {
+	if !copyMark.MatchString(line) {
 		return false
 	}
-	head := text
-	if len(head) > 1500 {
-		head = head[:1500]
+	lower := strings.ToLower(line)
+	return strings.Contains(lower, "copy of") || strings.Contains(lower, "below this line") || !notCopy.MatchString(line)
+}
+
+// nullPath is for mail that wants no answer (RFC 5321 section 4.5.5).
+func (m *Message) nullPath() bool {
+	return slices.ContainsFunc(m.Header("Return-Path"), func(v string) bool {
+		v = strings.Trim(v, " <>")
+		return v == "" || daemon.MatchString(v)
+	})
+}
+
+// byDaemon says whether the From field is one of a program that reports.
+func (m *Message) byDaemon() bool {
+	for _, v := range m.Header("From") {
+		if bare := strings.TrimSpace(v); bare == "<>" || bare == "" || strings.HasSuffix(bare, "<>") {
+			return true
+		}
 	}
-	says := undelivered.MatchString(m.Subject) || undelivered.MatchString(head)
 	for _, a := range m.From {
-		if (daemon.MatchString(a.Address) || daemon.MatchString(a.Name)) && (says || null && status.MatchString(head)) && !strings.HasPrefix(strings.ToLower(m.Subject), "re:") {
-			return true
-		}
-		if perhaps.MatchString(a.Address) && says && (null || status.MatchString(head) || code.MatchString(head)) {
-			return true
-		}
-		if strings.Contains(strings.ToLower(a.Name), "mail delivery") && says {
+		if daemon.MatchString(a.Address) || daemon.MatchString(a.Name) {
 			return true
 		}
 	}
-	return null && undelivered.MatchString(m.Subject)
+	return m.FromFields == 0
 }
 
-// cutCopy separates the report's words from the message that comes back.
-func cutCopy(lines []string) (words, rest []string) {
-	for i, l := range lines {
-		if i > 2 && copyBegins.MatchString(l) {
-			return lines[:i], lines[i:]
-		}
+// mayBeWords is the quick look that nearly all mail ends at.
+func (d *reading) mayBeWords(root *entity) bool {
+	m := d.m
+	if root.mediaType == "multipart/report" || len(m.Header("X-Failed-Recipients")) > 0 || m.nullPath() || m.byDaemon() {
+		return true
 	}
-	return lines, nil
+	if slices.ContainsFunc(m.From, func(a Address) bool { return perhaps.MatchString(a.Address) || perhaps.MatchString(a.Name) }) {
+		return true
+	}
+	return len(m.References) == 0 && len(m.InReplyTo) == 0 && len(m.Subject) < 1000 && undelivered.MatchString(m.Subject)
 }
 
-// scan takes the addresses of the report's words. Those of the reporter and of the one
-// who gets the report are no recipients, unless there are no others.
-func (r *Report) scan(m *Message, words []string, late bool) {
-	mine := map[string]bool{}
-	for _, list := range [][]Address{m.From, m.To, m.Sender, m.ReplyTo} {
-		for _, a := range list {
-			mine[strings.ToLower(a.Address)] = true
-		}
+// isReport wants a program as the sender and the word of failure, so that a person who
+// forwards a report, or complains of one, does not count.
+func (d *reading) isReport(root *entity) bool {
+	m := d.m
+	if root.mediaType == "multipart/report" || len(m.Header("X-Failed-Recipients")) > 0 {
+		return true
 	}
-	for _, own := range []bool{false, true} {
-		for i, line := range words {
-			for _, a := range address.FindAllString(line, 20) {
-				lower := strings.ToLower(strings.Trim(a, ".'"))
-				if mine[lower] == own && !daemon.MatchString(lower) && !strings.Contains(strings.ToLower(line), "message-id") {
-					r.add(lower, words, i, late)
-				}
-			}
-		}
-		if len(r.Recipients) > 0 {
-			return
-		}
-	}
-}
-
-// add notes a recipient with the codes that stand at its line or below, up to the next
-// address.
-func (r *Report) add(a string, words []string, at int, late bool) {
-	a = strings.Trim(a, ".'")
-	if i := strings.IndexByte(a, '='); i >= 0 && i < strings.IndexByte(a, '@') && i < 7 {
-		a = a[i+1:] // "SMTP=jo@customer.example"
-	}
-	for _, known := range r.Recipients {
-		if strings.EqualFold(known.Address, a) || len(r.Recipients) >= 100 {
-			return
-		}
-	}
-	rec := ReportRecipient{Address: a, Action: "failed"}
-	if late {
-		rec.Action = "delayed"
-	}
-	for i := max(at, 0); i < len(words) && (at < 0 || i < at+12); i++ {
-		if at >= 0 && i > at && rec.Status == "" && rec.ReplyCode == 0 && i > at+1 && address.MatchString(words[i]) && !strings.Contains(strings.ToLower(words[i]), strings.ToLower(a)) && !status.MatchString(words[i]) && !code.MatchString(words[i]) {
-			break
-		}
-		if s := status.FindStringSubmatch(words[i]); s != nil && rec.Status == "" {
-			rec.Status = s[1]
-			rec.Diagnostic = strings.TrimSpace(words[i])
-		}
-		if c := code.FindStringSubmatch(words[i]); c != nil && rec.ReplyCode == 0 {
-			rec.ReplyCode, _ = strconv.Atoi(c[1])
-			if rec.Diagnostic == "" {
-				rec.Diagnostic = strings.TrimSpace(words[i])
-			}
-		}
-	}
+	subject := strings.ToLower(strings.TrimSpace(m.Subject))
+	forwarded := strings.HasPrefix(subject, "fw:") || strings.HasPrefix(subject, "fwd:") || strings.HasPrefix(subject, "wg:") || strings.HasPrefix(subject, "tr:")
+	answer := strings.HasPrefix(subject, "re:") || strings.HasPrefix(subject, "aw:") || strings.HasPrefix(subject, "sv:")
+	head := d.head()
+	coded := firstStatus(head) != "" || firstCode(head) != 0
+	says := undelivered.MatchString(head) || undelivered.MatchString(m.Subject) && !answer
+	null := m.nullPath()
 	switch {
-	case rec.Status != "":
-		rec.Permanent = rec.Status[0] == '5'
-	case rec.ReplyCode != 0:
-		rec.Permanent = rec.ReplyCode >= 500
-	default:
-		rec.Permanent = !late
+	case forwarded && !null || vacationSubject.MatchString(m.Subject):
+		return false
+	case m.byDaemon() && answer:
+		return says && coded && len(m.References) == 0 && !person.MatchString(head)
+	case m.byDaemon():
+		return says || coded || d.alone()
+	case null:
+		return says && (undelivered.MatchString(m.Subject) || coded || d.opens())
+	case slices.ContainsFunc(m.From, func(a Address) bool { return perhaps.MatchString(a.Address) || perhaps.MatchString(a.Name) }):
+		return says && !answer && (coded || d.opens()) && !person.MatchString(head)
 	}
-	r.Recipients = append(r.Recipients, rec)
+	return undelivered.MatchString(m.Subject) && d.opens() && !person.MatchString(head)
+}
+
+// head is where a report says what it is.
+func (d *reading) head() string {
+	s := strings.Join(d.lines[:min(len(d.lines), 40)], "\n")
+	return strings.ToValidUTF8(s[:min(len(s), 2000)], "")
+}
+
+// opens wants the words of a report at the very beginning, and an address that is named as
+// the failed one.
+func (d *reading) opens() bool {
+	seen := 0
+	for _, l := range d.lines {
+		if strings.TrimSpace(l) == "" || seen >= 4 {
+			continue
+		}
+		seen++
+		if reportOpens.MatchString(l[:min(len(l), 300)]) || strings.Contains(strings.ToLower(l), "failed recipient") {
+			return slices.ContainsFunc(d.hits(), func(h hit) bool { return h.tier >= tierNamed && !h.own })
+		}
+	}
+	return false
+}
+
+// alone says whether the words are no more than addresses of failed recipients, as programs
+// write them that have no words for it.
+func (d *reading) alone() bool {
+	return len(d.lines) < 20 && d.returned != nil && slices.ContainsFunc(d.hits(), func(h hit) bool { return h.tier == tierLine && !h.own })
 }

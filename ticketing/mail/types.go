@@ -149,8 +149,9 @@ type Report struct {
 // ReportRecipient is the fate of one recipient in a Report.
 type ReportRecipient struct {
 	Address    string `json:"address"`
-	Action     string `json:"action"` // failed delayed delivered relayed expanded (RFC 3464 section 2.3.3)
-	Status     string `json:"status"` // enhanced status code (RFC 3463), empty when none is known
+	Original   string `json:"original,omitempty"` // the address that was written to, when the mail was sent on from there (Original-Recipient)
+	Action     string `json:"action"`             // failed delayed delivered relayed expanded (RFC 3464 section 2.3.3), or the reporter's own word
+	Status     string `json:"status"`             // enhanced status code (RFC 3463), by the words when no code is given; empty when none is known
 	ReplyCode  int    `json:"reply_code,omitempty"`
 	Diagnostic string `json:"diagnostic,omitempty"`
 	Permanent  bool   `json:"permanent"`
