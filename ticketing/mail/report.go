@@ -7,7 +7,7 @@ import (
 )
 
 // reportMax is how much of a report's own words is read; more is a message that came back.
-const reportMax = 64 << 10
+const reportMax = 32 << 10
 
 // recipientsMax is how many recipients of one report are kept.
 const recipientsMax = 100
@@ -15,11 +15,14 @@ const recipientsMax = 100
 // reading is the work on one report: what it is made of, and what was found.
 type reading struct {
 	m        *Message
+	subject  string    // of the report, no more than a report has
 	status   []*entity // the machine-readable parts (RFC 3464 section 2, RFC 6533 section 3)
 	returned *entity   // the message or the header that comes back
 	texts    []*entity // what is said to people
 	lines    []string  // the words for people, without the message that comes back
 	rest     []string  // that message, when it stands in the text
+	found    []hit     // the addresses in lines, once they are looked for
+	spoken   []*said   // what each of lines says, once it is looked for
 	late     bool      // the report says that delivery will be tried again
 }
 
@@ -29,12 +32,12 @@ func readReport(m *Message, root *entity) *Report {
 	if m.notReport(root) {
 		return nil
 	}
-	d := &reading{m: m}
+	d := &reading{m: m, subject: strings.ToValidUTF8(m.Subject[:min(len(m.Subject), 500)], "")}
 	d.collect(root)
 	if len(d.status) == 0 && !d.mayBeWords(root) {
 		return nil
 	}
-	r := &Report{}
+	r := &Report{Recipients: []ReportRecipient{}}
 	for _, e := range d.status {
 		r.readStatus(e.text())
 	}
@@ -99,8 +102,12 @@ func (d *reading) split() {
 			break
 		}
 	}
-	all := d.m.Subject + "\n" + strings.Join(d.lines, "\n")
-	d.late = willRetry.MatchString(all) && (warningOnly.MatchString(all) || !hasGivenUp.MatchString(all))
+}
+
+// isLate says whether the reporter goes on trying.
+func (d *reading) isLate() bool {
+	all := d.subject + "\n" + strings.Join(d.lines, "\n")
+	return willRetry.MatchString(all) && (warningOnly.MatchString(all) || !hasGivenUp.MatchString(all))
 }
 
 func (d *reading) text(mediaType string) string {
@@ -139,19 +146,24 @@ func isMarkup(s string) bool {
 // words reads what a report says to people: names of fields as RFC 3464 has them, or
 // addresses with codes and reasons beside them.
 func (d *reading) words(r *Report) {
+	d.late = d.isLate()
 	r.readStatus(strings.Join(d.lines, "\n"))
 	if len(r.Recipients) == 0 {
 		d.scan(r)
 	}
 	// A gateway may wrap the report that it got into one of its own.
 	if d.returned != nil && len(r.Recipients) == 0 && len(d.returned.children) > 0 {
-		inner := &reading{m: d.m}
+		inner := &reading{m: d.m, subject: d.subject}
 		inner.collect(d.returned.children[0])
+		if inner.returned != nil {
+			d.returned = inner.returned
+		}
 		for _, e := range inner.status {
 			r.readStatus(e.text())
 		}
 		if len(r.Recipients) == 0 && len(inner.status) > 0 {
 			inner.split()
+			inner.late = inner.isLate()
 			inner.scan(r)
 		}
 	}
@@ -201,7 +213,7 @@ func (d *reading) fromReturned(r *Report) {
 		}
 	}
 	if len(to) == 1 {
-		d.add(r, to[0].Address, d.lines)
+		d.add(r, to[0].Address, d.says())
 	}
 }
 

@@ -15,7 +15,7 @@ var phrases = []struct {
 	{"7.25", []string{"reverse dns", "ptr record", "rdns", "cannot find your hostname", "cannot find your reverse"}},
 	{"7.17", []string{"mailbox owner has changed"}},
 	{"2.2", []string{"quota", "mailbox is full", "mailbox full", "mailbox size", "full mailbox", "mail box full", "mailbox has exceeded", "storage limit", "inbox is full", "mbox size", "mailfolder is full",
-		"maildir delivery failed: user too large", "insufficient disk space", "too much mail", "boîte pleine", "boite pleine", "postfach ist voll", "mailbox voll", "postvak is vol", "buzón lleno", "casella piena", "caixa postal cheia", "ящик переполнен", "переполнен", "メールボックスに空き", "容量", "邮箱已满", "空间不足"}},
+		"maildir delivery failed: user too large", "insufficient disk space", "too much mail", "boîte pleine", "boite pleine", "est pleine", "ist voll", "está lleno", "è piena", "is vol", "postfach ist voll", "mailbox voll", "postvak is vol", "buzón lleno", "casella piena", "caixa postal cheia", "ящик переполнен", "переполнен", "メールボックスに空き", "容量", "邮箱已满", "空间不足"}},
 	{"3.4", []string{"too large", "too big", "size limit", "message size exceed", "exceeds the maximum", "exceeds size", "message length exceeds", "maximum message size", "size exceeds", "line too long", "サイズ", "zu groß", "слишком бол", "trop volumineux"}},
 	{"2.1", []string{"account disabled", "mailbox disabled", "account has been disabled", "mailbox is inactive", "account is inactive", "inactive", "suspended", "account closed", "account is disabled", "account expired", "no longer active", "not active", "temporarily disabled", "deactivated", "has been locked", "user disabled", "is frozen", "account not activated", "dormant",
 		"受信拒否", "заблокирован"}},
@@ -24,7 +24,7 @@ var phrases = []struct {
 	{"1.2", []string{"host unknown", "unknown host", "domain not found", "no such domain", "host not found", "unknown domain", "domain does not exist", "name or service not known", "couldn't find any host", "couldn't find a mail exchanger", "could not find a mail", "all relevant mx records point to non-existent hosts",
 		"nxdomain", "unrouteable mail domain", "unroutable mail domain", "bad destination mailbox", "illegal host", "domain name not found", "non-existent domain", "nonexistent domain", "domain is not exist", "unresolvable", "bad destination system", "cannot resolve", "no mx record", "domain invalid"}},
 	{"1.3", []string{"syntax error in", "malformed address", "bad address syntax", "invalid address syntax", "mailbox syntax", "illegal alias", "bad destination mailbox address syntax"}},
-	{"1.8", []string{"sender address rejected", "sender rejected", "bad sender", "sender domain", "domain of sender", "sender address verif", "invalid sender", "mail from:", "sender verify failed", "unknown sender"}},
+	{"1.8", []string{"sender address rejected", "sender rejected", "bad sender", "sender domain", "domain of sender", "sender address verif", "invalid sender", "sender verify failed", "unknown sender"}},
 	{"1.1", []string{"user unknown", "unknown user", "no such user", "no such mailbox", "does not exist", "doesn't exist", "not found", "unknown recipient", "recipient unknown", "recipient name is not recognized", "not listed in", "invalid recipient", "recipient rejected", "recipient address rejected", "no mailbox here", "mailbox unavailable", "mailbox not available", "no such recipient", "no such address", "no such person",
 		"unknown address", "address unknown", "invalid user", "invalid mailbox", "unknown local", "not a valid", "is not known", "unknown account", "no account", "doesn't have a", "does not have a", "unrouteable address", "unroutable address", "does not like recipient", "user not known", "bad recipient", "no valid recipient", "not our customer", "no user", "recipient not", "nobody here by that name", "not a known user", "not in directory",
 		"this address no longer accepts", "account that you tried to reach", "addressee unknown", "mailbox not found", "undeliverable address", "unknown to", "isn't a user", "bad mailbox", "is unknown", "invalid address", "address rejected", "delivery to the following recipient",
@@ -33,9 +33,9 @@ var phrases = []struct {
 	{"7.0", []string{"virus", "infected", "attachment", "ウイルス", "security", "authentication required", "must authenticate", "encryption", "starttls"}},
 	{"4.6", []string{"too many hops", "mail loop", "loops back", "routing loop", "loop detected", "loop count", "hop count", "forwarding loop", "mail forwarding loop", "looping"}},
 	{"4.7", []string{"expired", "timed out in queue", "in the queue too long", "message timeout", "retry timeout", "retry time", "too old", "queue too long", "queue period", "not delivered within", "delivery time", "could not be delivered for", "retry limit", "unable to deliver in", "no longer be tried", "queued too long"}},
+	{"4.3", []string{"name server", "nameserver", "dns error", "dns fail", "server failure", "mx lookup", "lookup failed", "lookup failure"}},
 	{"4.2", []string{"connection timed out", "timed out", "timeout", "time out", "connection lost", "lost connection", "connection dropped", "connection reset", "connection died", "broken pipe", "タイムアウト"}},
 	{"4.1", []string{"connection refused", "no answer from", "no route to host", "wasn't able to establish", "unable to connect", "could not connect", "couldn't connect", "cannot connect", "host is down", "not responding", "unreachable", "no response", "host unavailable", "network error", "server unavailable", "failed to connect"}},
-	{"4.4", []string{"name server", "nameserver", "dns error", "dns fail", "server failure", "mx lookup", "lookup failed", "lookup failure"}},
 	{"3.1", []string{"mail system full", "system storage", "disk full", "no space left", "insufficient system storage", "out of memory"}},
 	{"3.2", []string{"system not accepting", "not accepting network messages", "too many connections", "server busy", "too busy", "try again later", "service unavailable", "service not available", "temporarily unavailable", "resources temporarily", "temporary", "greylist", "graylist", "rate limit", "too many messages", "throttl", "混雑"}},
 	{"3.0", []string{"mail system", "mailer error", "unknown mailer", "local configuration", "local error", "queue file write", "input/output error", "i/o error", "pipe", "procmail", "maildrop", "mail server error", "システム"}},
@@ -46,20 +46,27 @@ var phrases = []struct {
 // statusOfWords gives the status that words mean, empty when they say nothing known. A
 // reporter that has given up means class 5, any other class 4.
 func statusOfWords(words string, givenUp bool) string {
-	words = strings.ToLower(words[:min(len(words), 4000)])
-	if strings.TrimSpace(words) == "" {
+	n := phraseOf(strings.ToLower(words[:min(len(words), 4000)]))
+	switch {
+	case n < 0:
 		return ""
+	case givenUp:
+		return "5." + phrases[n].detail
 	}
-	class := "4."
-	if givenUp {
-		class = "5."
+	return "4." + phrases[n].detail
+}
+
+// phraseOf is the first entry of the table that words in lower case have, -1 for none.
+func phraseOf(words string) int {
+	if strings.TrimSpace(words) == "" {
+		return -1
 	}
-	for _, p := range phrases {
+	for i, p := range phrases {
 		for _, w := range p.words {
 			if strings.Contains(words, w) {
-				return class + p.detail
+				return i
 			}
 		}
 	}
-	return ""
+	return -1
 }

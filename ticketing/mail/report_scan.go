@@ -2,6 +2,7 @@ package mail
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,9 @@ type hit struct {
 	tier    int
 	own     bool // it is the reporter's, or that of the one who gets the report
 }
+
+// reportLineMax is how much of a line is looked at.
+const reportLineMax = 1000
 
 const atext = "A-Za-z0-9!#$%&'*+/=?^_{|}~\\x60-"
 
@@ -44,35 +48,40 @@ var (
 
 // hits are the addresses in the words of a report, in order.
 func (d *reading) hits() []hit {
+	if d.found != nil {
+		return d.found
+	}
+	d.found = []hit{}
 	own := map[string]bool{}
 	for _, list := range [][]Address{d.m.From, d.m.To, d.m.Sender, d.m.ReplyTo} {
 		for _, a := range list {
 			own[strings.ToLower(a.Address)] = true
 		}
 	}
-	var out []hit
 	intro := -10
 	for i, line := range d.lines {
-		if len(line) > 2000 {
-			line = line[:2000]
-		}
-		found := address.FindAllStringIndex(line, 20)
+		line = line[:min(len(line), reportLineMax)]
+		found := address.FindAllStringIndex(line, 10)
 		if introducing.MatchString(line) {
 			intro = i
 		} else if len(found) == 0 && strings.TrimSpace(line) != "" && i > intro+2 {
 			intro = -10
 		}
+		if len(found) == 0 {
+			continue
+		}
+		all := address.ReplaceAllStringFunc(line, func(s string) string { return cutBefore(s, bareAddress(s)) + "@@@" })
 		for _, at := range found {
 			a := bareAddress(line[at[0]:at[1]])
-			shape := line[:at[0]] + cutBefore(line[at[0]:at[1]], a) + "@@@" + line[at[1]:]
-			h := hit{address: a, line: i, tier: tierOf(address.ReplaceAllString(shape, "@@@"), shape, intro >= i-3)}
+			one := line[:at[0]] + cutBefore(line[at[0]:at[1]], a) + "@@@" + line[at[1]:]
+			h := hit{address: a, line: i, tier: tierOf(all, one, intro >= i-3)}
 			h.own = own[strings.ToLower(a)] || daemon.MatchString(a)
-			if h.tier != tierNone && len(out) < 4*recipientsMax {
-				out = append(out, h)
+			if h.tier != tierNone && len(d.found) < 4*recipientsMax {
+				d.found = append(d.found, h)
 			}
 		}
 	}
-	return out
+	return d.found
 }
 
 // bareAddress takes from an address what is glued to it: "SMTP=jo@customer.example".
@@ -153,10 +162,21 @@ func (d *reading) scan(r *Report) {
 			failed = d.localUsers()
 		}
 	}
+	failed = eachOnce(failed)
 	for _, h := range failed {
-		segment := d.segment(h, failed)
-		d.add(r, h.address, segment)
+		d.add(r, h.address, d.segment(h, failed))
 	}
+}
+
+// eachOnce keeps the first hit of each address.
+func eachOnce(hits []hit) []hit {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(hits, func(h hit) bool {
+		key := strings.ToLower(h.address)
+		was := seen[key] || len(seen) >= recipientsMax
+		seen[key] = seen[key] || !was
+		return was
+	})
 }
 
 // failedField takes what the reporter states in a header field.
@@ -196,80 +216,4 @@ func (d *reading) localUsers() []hit {
 		}
 	}
 	return out
-}
-
-// segment gives the lines that tell of one recipient: those that name it with a code, then
-// its own line and those below it up to the next one, then all.
-func (d *reading) segment(h hit, failed []hit) []string {
-	var named, below, others []string
-	end := len(d.lines)
-	for _, o := range failed {
-		if o.line > h.line && o.line < end && !strings.EqualFold(o.address, h.address) {
-			end = o.line
-		}
-	}
-	lower := strings.ToLower(h.address)
-	for i, line := range d.lines {
-		has := strings.Contains(strings.ToLower(line), lower)
-		switch {
-		case has && (firstStatus(line) != "" || firstCode(line) != 0):
-			named = append(named, line)
-		case h.line >= 0 && i >= h.line && i < end:
-			below = append(below, line)
-		case has || len(failed) == 1 || !address.MatchString(line):
-			others = append(others, line)
-		}
-	}
-	return append(append(named, below...), others...)
-}
-
-// add notes a recipient, with the codes and the reason that its lines give.
-func (d *reading) add(r *Report, a string, lines []string) {
-	for _, known := range r.Recipients {
-		if strings.EqualFold(known.Address, a) {
-			return
-		}
-	}
-	if len(r.Recipients) >= recipientsMax {
-		return
-	}
-	rec := ReportRecipient{Address: a, Action: "failed"}
-	if d.late {
-		rec.Action = "delayed"
-	}
-	for _, line := range lines {
-		line = line[:min(len(line), 2000)]
-		if s := firstStatus(line); s != "" && s[0] != '2' && rec.Status == "" {
-			rec.Status, rec.Diagnostic = s, trimLine(line)
-		}
-		if c := firstCode(line); c != 0 && rec.ReplyCode == 0 && !strings.Contains(line, "Message-ID") {
-			rec.ReplyCode = c
-			if rec.Diagnostic == "" {
-				rec.Diagnostic = trimLine(line)
-			}
-		}
-		if rec.Status != "" && rec.ReplyCode != 0 {
-			break
-		}
-	}
-	if rec.Diagnostic == "" {
-		rec.Diagnostic = reasonLine(lines)
-	}
-	rec.settle(strings.Join(lines[:min(len(lines), 60)], "\n"))
-	r.Recipients = append(r.Recipients, rec)
-}
-
-// reasonLine is the first line that gives a reason in words.
-func reasonLine(lines []string) string {
-	for _, line := range lines[:min(len(lines), 60)] {
-		if line = line[:min(len(line), 2000)]; statusOfWords(line, true) != "" {
-			return trimLine(line)
-		}
-	}
-	return ""
-}
-
-func trimLine(s string) string {
-	s = cleanText(strings.TrimSpace(s))
-	return strings.ToValidUTF8(s[:min(len(s), 500)], "")
 }

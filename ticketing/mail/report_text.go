@@ -37,8 +37,8 @@ var (
 	// What a person writes, and no report.
 	person = regexp.MustCompile(`(?im)\b(my|our) (mail|message|e-?mail)|^\W*(hi|hello|hey|dear|hallo|liebe|guten|bonjour|hola|ciao|olá)\b|\b(thanks|thank you|regards|cheers|grüße|cordialement|saludos)\b|^-+ ?(original message|ursprüngliche nachricht|forwarded message)|^(on|am|le|el) .{5,80}(wrote|schrieb|a écrit|escribió):|^begin forwarded message`)
 	// Separators above the message that comes back, and those that only look like one.
-	copyMark = regexp.MustCompile(`(?i)^[\s>|*]*([-=_*#~+]{2,}.*\b(copy|original|returned|unsent|undelivered|header|headers|suppressed|message (text|body|source|follow)|your message|the message|message|body)\b|.{0,40}\b(copy of (the|your|this) |original (message|mail)\b.{0,40}(follow|attached|below|header|details|:\s*$)|(message|mail) (text |header |content)?s? ?follow|headers? (of|and|from) .{0,40}(message|follow|:)|first \d+ lines of|top \d+ lines|your message (reads|was as)|message contents?|unsent message|old message|original header|returned (mail|message)\s*:?\s*[-=_*]*$))`)
-	notCopy  = regexp.MustCompile(`(?i)address|recipient|transcript|session|server message|command|error|reason|deliver|fail(ed|ure) |had |notification|rejected|because|warning|could|was |been`)
+	copyMark = regexp.MustCompile(`(?i)^[\s>|*]*([-=_*#~+]{2,}.*\b(copy|original|returned|unsent|undelivered|header|headers|suppressed|message (text|body|source|follow))\b|[-=_*#~+]{2,}\W*((your|the|failed|rejected|attached|bounced) )?(message|mail|body)\W*$|.{0,40}\b(copy of (the|your|this) |original (message|mail)\b.{0,40}(follow|attached|below|header|details|:\s*$)|(message|mail) (text |header |content)?s? ?follow|headers? (of|and|from) .{0,40}(message|follow|:)|first \d+ lines of|top \d+ lines|your message (reads|was as)|message contents?|unsent message|old message|original header|returned (mail|message)\s*:?\s*[-=_*]*$))`)
+	notCopy  = regexp.MustCompile(`(?i)address|recipient|transcript|session|server message|command|error|reason|deliver|fail(ed|ure) |had |notification|rejected|because|warning|could|was |been|resend|do not`)
 	rawField = regexp.MustCompile(`(?i)^[ >|]{0,3}(return-path|received|delivered-to|dkim-signature|mime-version): ?\S`)
 )
 
@@ -78,7 +78,7 @@ func (m *Message) byDaemon() bool {
 			return true
 		}
 	}
-	return m.FromFields == 0
+	return false
 }
 
 // mayBeWords is the quick look that nearly all mail ends at.
@@ -90,7 +90,7 @@ func (d *reading) mayBeWords(root *entity) bool {
 	if slices.ContainsFunc(m.From, func(a Address) bool { return perhaps.MatchString(a.Address) || perhaps.MatchString(a.Name) }) {
 		return true
 	}
-	return len(m.References) == 0 && len(m.InReplyTo) == 0 && len(m.Subject) < 1000 && undelivered.MatchString(m.Subject)
+	return len(m.References) == 0 && len(m.InReplyTo) == 0 && undelivered.MatchString(d.subject)
 }
 
 // isReport wants a program as the sender and the word of failure, so that a person who
@@ -100,26 +100,26 @@ func (d *reading) isReport(root *entity) bool {
 	if root.mediaType == "multipart/report" || len(m.Header("X-Failed-Recipients")) > 0 {
 		return true
 	}
-	subject := strings.ToLower(strings.TrimSpace(m.Subject))
+	subject := strings.ToLower(strings.TrimSpace(d.subject))
 	forwarded := strings.HasPrefix(subject, "fw:") || strings.HasPrefix(subject, "fwd:") || strings.HasPrefix(subject, "wg:") || strings.HasPrefix(subject, "tr:")
 	answer := strings.HasPrefix(subject, "re:") || strings.HasPrefix(subject, "aw:") || strings.HasPrefix(subject, "sv:")
 	head := d.head()
 	coded := firstStatus(head) != "" || firstCode(head) != 0
-	says := undelivered.MatchString(head) || undelivered.MatchString(m.Subject) && !answer
+	says := undelivered.MatchString(head) || undelivered.MatchString(d.subject) && !answer
 	null := m.nullPath()
 	switch {
-	case forwarded && !null || vacationSubject.MatchString(m.Subject):
+	case forwarded && !null || vacationSubject.MatchString(d.subject):
 		return false
 	case m.byDaemon() && answer:
 		return says && coded && len(m.References) == 0 && !person.MatchString(head)
 	case m.byDaemon():
 		return says || coded || d.alone()
 	case null:
-		return says && (undelivered.MatchString(m.Subject) || coded || d.opens())
+		return says && (undelivered.MatchString(d.subject) || coded || d.opens())
 	case slices.ContainsFunc(m.From, func(a Address) bool { return perhaps.MatchString(a.Address) || perhaps.MatchString(a.Name) }):
 		return says && !answer && (coded || d.opens()) && !person.MatchString(head)
 	}
-	return undelivered.MatchString(m.Subject) && d.opens() && !person.MatchString(head)
+	return undelivered.MatchString(d.subject) && d.opens() && !person.MatchString(head)
 }
 
 // head is where a report says what it is.
