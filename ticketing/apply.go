@@ -31,6 +31,9 @@ func (d *Desk) apply(tx Tx, j *job) error {
 	} else if err := d.applyMail(tx, a, j, dests, done); err != nil {
 		return err
 	}
+	if err := d.noteSigned(tx, j); err != nil {
+		return err
+	}
 	a.Pending = false
 	return tx.UpdateArrival(a)
 }
@@ -102,6 +105,7 @@ func (d *Desk) applyMail(tx Tx, a Arrival, j *job, dests []Destination, done map
 func (d *Desk) file(tx Tx, a Arrival, j *job, t target, queue string) error {
 	dec := Decide(d.facts(a, j, t, queue))
 	m := d.inbound(a, j, dec)
+	m.Problems = append(slices.Clone(m.Problems), d.lookAlikes(j, t)...)
 	var created bool
 	var err error
 	switch dec.Effect {

@@ -43,6 +43,7 @@ type Desk struct {
 	keys  *Keyring
 
 	addresses atomic.Pointer[addresses]
+	domains   knownDomains
 
 	wake     chan struct{} // an arrival may be pending
 	wakeOut  chan struct{} // outgoing mail may be due

@@ -23,6 +23,7 @@ func (d *Desk) facts(a Arrival, j *job, t target, queue string) Facts {
 		Follows:   t.foreign,
 		Form:      slices.ContainsFunc(d.queueOf(queue).Forms, func(form string) bool { return strings.EqualFold(form, from) }),
 		Ended:     d.ended(t.ticket),
+		Signed:    j.signed,
 		Spam:      j.auth.Spam,
 	}
 	for _, p := range t.people {

@@ -58,9 +58,11 @@ func (d *Desk) verifyRound(ctx context.Context) (answered bool, err error) {
 			}
 			auth.Temporary = false
 			j := &job{msg: msg, auth: auth}
+			j.signed = d.hasSigned(ctx, j)
 			if err := d.write(ctx, func(tx Tx) error { return d.decideLate(tx, m.ID, j) }); err != nil {
 				return true, err
 			}
+			d.keepSigned(j)
 		}
 	}
 }
@@ -132,6 +134,9 @@ func (d *Desk) decideLate(tx Tx, id int64, j *job) error {
 		}
 	}
 	if err := tx.Append(&e); err != nil {
+		return err
+	}
+	if err := d.noteSigned(tx, j); err != nil {
 		return err
 	}
 	d.log.Info("mail verified late", "message", m.ID, "row", m.Row, "dkim_author", m.Authentication.Author)

@@ -23,6 +23,7 @@ type job struct {
 	arrival   Arrival
 	msg       *mail.Message
 	auth      mail.Authentication
+	signed    bool // the author's domain has signed before, and nothing proves this mail
 	fold      string
 	queueID   string   // Postfix's, for the log
 	keys      []string // what makes order matter: ticket addresses and Message-IDs
@@ -118,7 +119,8 @@ func (d *Desk) work(ctx context.Context, j *job, slots chan struct{}, reports ch
 		return
 	}
 	auth := d.verify(ctx, raw, msg)
-	reports <- func() { j.auth, j.verified = auth, true }
+	signed := d.hasSigned(ctx, &job{msg: msg, auth: auth})
+	reports <- func() { j.auth, j.signed, j.verified = auth, signed, true }
 }
 
 func (d *Desk) read(ctx context.Context, a Arrival) ([]byte, *mail.Message, error) {
@@ -199,7 +201,9 @@ func (d *Desk) decideReady(ctx context.Context, jobs []*job) []*job {
 		}
 		return nil
 	})
-	if err != nil && ctx.Err() == nil {
+	if err == nil {
+		d.keepSigned(ready...)
+	} else if ctx.Err() == nil {
 		d.log.Warn("deciding one by one", "arrivals", len(ready), "error", err)
 		d.decideSingly(ctx, ready)
 	}
@@ -210,6 +214,9 @@ func (d *Desk) decideReady(ctx context.Context, jobs []*job) []*job {
 func (d *Desk) decideSingly(ctx context.Context, ready []*job) {
 	for _, j := range ready {
 		err := d.write(ctx, func(tx Tx) error { return d.apply(tx, j) })
+		if err == nil {
+			d.keepSigned(j)
+		}
 		if err == nil || ctx.Err() != nil {
 			continue
 		}

@@ -132,6 +132,10 @@ type Tx interface {
 	TokenByHash(Hash) (Token, error)
 	RemoveToken(id int64) error
 
+	// DomainSigned notes that an author's domain was proven by a signature.
+	DomainSigned(name string, at time.Time) error
+	SigningDomain(name string) (SigningDomain, error)
+
 	AddKey(Key) error
 	RemoveKey(id int64) error
 	Keys() ([]Key, error) // newest first

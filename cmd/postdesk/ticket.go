@@ -131,6 +131,9 @@ func (p *printer) message(m web.Message) {
 			p.line("   %s", line)
 		}
 	}
+	for _, problem := range m.Problems {
+		p.line("   ! %s", problem)
+	}
 	for _, o := range m.Outgoing {
 		p.line("   to %s: %s %s", o.Recipient, o.State, o.LastReply)
 	}

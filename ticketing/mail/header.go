@@ -241,6 +241,7 @@ func (p *parsing) readFields(root *entity) {
 		p.problem("the From field names nobody")
 	}
 	p.checkSingletons()
+	p.checkDeception()
 }
 
 // checkSingletons looks for fields of which there may be one (RFC 5322 section 3.6): two
