@@ -7,22 +7,22 @@ import (
 
 func TestDeceptions(t *testing.T) {
 	for fields, want := range map[string]string{
-		"From: Jo <jo@a.example>\nSubject: Grüße 👩‍👩‍👧 می‌خواهم ‏שלום": "",
-		"From: jo@a.example <jo@A.example>\nSubject: x":                "",
-		"From: \"Jo (Sales)\" <jo@bücher.example>\nSubject: x":         "",
-		"From: jo@пример.example\nSubject: x":                          "",
-		"From: jo@日本語とkana.example\nSubject: x":                        "",
-		"From: \"boss@desk.example\" <jo@a.example>\nSubject: x":       "shows the address boss@desk.example",
-		"From: \"Boss boss@desk.example \" <jo@a.example>\nSubject: x": "shows the address boss@desk.example",
-		"From: jo@a.example\nReply-To: \"jo@a.example\" <x@b.example>": "shows the address jo@a.example",
-		"From: jo@a.example\nSubject: invoice\u202Efdp.exe":            "the subject has characters that turn",
-		"From: jo@a.example\nSubject: \u2066x\u2069":                   "the subject has characters that turn",
-		"From: jo@a.example\nSubject: pay\u200Bpal":                    "the subject has characters that cannot be seen",
-		"From: jo@a.example\nSubject: pay\u200Dpal":                    "the subject has characters that cannot be seen",
-		"From: Jo\u200B <jo@a.example>":                                "the name of jo@a.example has characters that cannot be seen",
-		"From: =?utf-8?q?Jo=E2=80=AE?= <jo@a.example>":                 "the name of jo@a.example has characters that turn",
-		"From: jo@exаmple.example":                                     "mixes letters",
-		"From: jo@xn--exmple-4nf.example":                              "mixes letters",
+		"From: Jo <jo@a.example>\nSubject: Grüße 👩\u200D👩\u200D👧 می\u200Cخواهم \u200Fשלום": "",
+		"From: jo@a.example <jo@A.example>\nSubject: x":                                    "",
+		"From: \"Jo (Sales)\" <jo@bücher.example>\nSubject: x":                             "",
+		"From: jo@пример.example\nSubject: x":                                              "",
+		"From: jo@日本語とkana.example\nSubject: x":                                            "",
+		"From: \"boss@desk.example\" <jo@a.example>\nSubject: x":                           "shows the address boss@desk.example",
+		"From: \"Boss boss@desk.example \" <jo@a.example>\nSubject: x":                     "shows the address boss@desk.example",
+		"From: jo@a.example\nReply-To: \"jo@a.example\" <x@b.example>":                     "shows the address jo@a.example",
+		"From: jo@a.example\nSubject: invoice\u202Efdp.exe":                                "the subject has characters that turn",
+		"From: jo@a.example\nSubject: \u2066x\u2069":                                       "the subject has characters that turn",
+		"From: jo@a.example\nSubject: pay\u200Bpal":                                        "the subject has characters that cannot be seen",
+		"From: jo@a.example\nSubject: pay\u200Dpal":                                        "the subject has characters that cannot be seen",
+		"From: Jo\u200B <jo@a.example>":                                                    "the name of jo@a.example has characters that cannot be seen",
+		"From: =?utf-8?q?Jo=E2=80=AE?= <jo@a.example>":                                     "the name of jo@a.example has characters that turn",
+		"From: jo@exаmple.example":                                                         "mixes letters",
+		"From: jo@xn--exmple-4nf.example":                                                  "mixes letters",
 	} {
 		m := Parse([]byte(fields + "\nDate: Tue, 03 Mar 2026 10:00:00 +0000\n\nx\n"))
 		got := strings.Join(m.Problems, "; ")
