@@ -91,6 +91,7 @@ func (s *Server) routes(control bool) *http.ServeMux {
 	}
 	s.ticketRoutes(api)
 	s.messageRoutes(api)
+	s.displayRoutes(api)
 	s.participantRoutes(api)
 	s.eventRoutes(api)
 	s.outgoingRoutes(api)

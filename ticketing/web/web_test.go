@@ -71,6 +71,12 @@ func (s *site) mail(n int) {
 	if err := s.deliver(n); err != nil {
 		s.t.Fatal(err)
 	}
+	s.settled()
+}
+
+// settled waits until all that came in is processed.
+func (s *site) settled() {
+	s.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
 		if pending, err := s.desk.Backlog(s.t.Context()); err == nil && pending == 0 {
 			return
