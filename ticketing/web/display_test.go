@@ -28,9 +28,9 @@ func (s *site) take(n int, raw string) (m Message) {
 
 func TestDisplay(t *testing.T) {
 	s := newSite(t)
-	m := s.take(1, "From: jo@customer.example\r\nSubject: look\r\nContent-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n" +
-		`<p onclick="x()">Hi<script>x()</script><img src="cid:a@x"><img src="https://t.example/p" width=90><a href="https://x.example/">there</a>` +
-		"\r\n--b\r\nContent-Type: image/png\r\nContent-ID: <a@x>\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.StdEncoding.EncodeToString([]byte(pngBytes)) +
+	m := s.take(1, "From: jo@customer.example\r\nSubject: look\r\nContent-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n"+
+		`<p onclick="x()">Hi<script>x()</script><img src="cid:a@x"><img src="https://t.example/p" width=90><a href="https://x.example/">there</a>`+
+		"\r\n--b\r\nContent-Type: image/png\r\nContent-ID: <a@x>\r\nContent-Transfer-Encoding: base64\r\n\r\n"+base64.StdEncoding.EncodeToString([]byte(pngBytes))+
 		"\r\n--b\r\nContent-Type: image/png; name=b.png\r\n\r\n<svg onload=x()>\r\n--b--\r\n")
 	path := fmt.Sprintf("/api/v1/messages/%d", m.ID)
 	for query, image := range map[string]string{"": "data:image/png;base64,", "?images=link": path + "/parts/0"} {
