@@ -109,6 +109,15 @@ type Tx interface {
 	// Imported gives the message of a key, ErrNotFound for none.
 	Imported(queue string, key Hash) (message int64, err error)
 
+	PutConsumer(Consumer) error // makes it, or writes Seq and Filter
+	Consumer(name string) (Consumer, error)
+	Consumers() ([]Consumer, error) // by name
+	RemoveConsumer(name string) error
+	PutDeadLetter(DeadLetter) error // again: Reason, Tries and At are written
+	// DeadLetters gives those of a consumer with Seq above after, by Seq.
+	DeadLetters(consumer string, after int64, limit int) ([]DeadLetter, error)
+	RemoveDeadLetter(consumer string, seq int64) error
+
 	AddOutgoing(*Outgoing) error // sets ID
 	UpdateOutgoing(Outgoing) error
 	Outgoing(id int64) (Outgoing, error)

@@ -20,6 +20,9 @@ type client struct {
 	http   *http.Client
 	socket string
 	actor  string
+	// program is set where a consumer of the feed runs the command: then a program acts,
+	// and what it sends is automatic mail.
+	program string
 }
 
 // dial prepares a client; the connection is made by the first request.
@@ -38,7 +41,7 @@ func (a *app) dial(actor string) (*client, error) {
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return dialer.DialContext(ctx, "unix", socket)
 	}}
-	return &client{&http.Client{Transport: transport}, socket, actor}, nil
+	return &client{&http.Client{Transport: transport}, socket, actor, a.getenv(programEnv)}, nil
 }
 
 // controlSocket is the configured one. Without any configuration it is the default, so
@@ -74,6 +77,9 @@ func (c *client) do(ctx context.Context, method, path string, header http.Header
 		req.Header[name] = values
 	}
 	req.Header.Set("Postdesk-Actor", c.actor)
+	if c.program != "" {
+		req.Header.Set("Postdesk-Program", c.program)
+	}
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -37,6 +38,8 @@ type commands struct {
 	Inspect     inspectCmd     `cmd:"" help:"Say what postdesk understands of mail in files; needs no agent."`
 	Postfix     postfixCmd     `cmd:"" help:"Print Postfix's side of the configuration, or check it."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
+	Consume     consumeCmd     `cmd:"" help:"Run a program for each event of the feed, until it has handled it."`
+	Consumer    consumerCmd    `cmd:"" help:"Named consumers of the feed: list, remove."`
 }
 
 const description = `The mail interface to a problem desk, behind Postfix.
@@ -122,6 +125,16 @@ func fail(stderr io.Writer, err error) int {
 }
 
 func (a *app) config() (*config, error) { return loadConfig(a.configFile, a.environ) }
+
+// getenv gives a variable of the environment, empty when it is not set.
+func (a *app) getenv(name string) string {
+	for _, e := range a.environ {
+		if value, ok := strings.CutPrefix(e, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
 
 // person is who uses the command line, also behind sudo.
 func person() string {

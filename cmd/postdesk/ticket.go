@@ -149,7 +149,7 @@ type replyCmd struct {
 	Text   string   `help:"Markdown; read from standard input when it is not given."`
 	Status string   `placeholder:"STATUS" help:"Of the ticket after it; waiting when nothing is said."`
 	As     string   `placeholder:"NAME" help:"Who answers; you, when nothing is said."`
-	Key    string   `placeholder:"KEY" help:"Asking again with the same key does nothing twice."`
+	Key    string   `placeholder:"KEY" env:"POSTDESK_IDEMPOTENCY_KEY" help:"Asking again with the same key does nothing twice."`
 	Cc     []string `placeholder:"ADDRESS" help:"People who become participants with this answer."`
 	Seen   int64    `placeholder:"N" help:"Newest event you have seen; refused when the ticket has moved on since."`
 	JSON   bool     `name:"json" help:"Print the message as JSON."`

@@ -95,6 +95,7 @@ func (s *Server) routes(control bool) *http.ServeMux {
 	s.participantRoutes(api)
 	s.eventRoutes(api)
 	s.outgoingRoutes(api)
+	s.consumerRoutes(api)
 	if control {
 		s.tokenRoutes(api)
 		s.keyRoutes(api)
@@ -117,7 +118,11 @@ func (s *Server) controlActor(c huma.Context, next func(huma.Context)) {
 	if name == "" {
 		name = "admin"
 	}
-	next(huma.WithValue(c, actorKey{}, ticketing.Actor{Kind: "staff", Name: name, Origin: "cli"}))
+	who := ticketing.Actor{Kind: "staff", Name: name, Origin: "cli"}
+	if program := c.Header("Postdesk-Program"); program != "" {
+		who.Kind, who.Name = "program", program // its replies are automatic mail (RFC 3834)
+	}
+	next(huma.WithValue(c, actorKey{}, who))
 }
 
 // bearer lets a request pass that has a token of sufficient scope.
@@ -205,6 +210,8 @@ func (s *Server) registerMetrics() {
 	gauge("postdesk_arrivals_pending", "Accepted mail that is not processed yet; -1 when the store does not answer.", s.desk.Backlog)
 	gauge("postdesk_held_messages", "Messages that wait to be accepted or dismissed.", s.desk.HeldCount)
 	gauge("postdesk_held_oldest_seconds", "How long the oldest held message has waited: somebody may be waiting for an answer behind it.", s.desk.HeldAge)
+	s.cfg.Registry.MustRegister(lag{s.desk, prometheus.NewDesc("postdesk_consumer_behind", "Events of the feed that a named consumer has not acknowledged.", []string{"consumer"}, nil),
+		prometheus.NewDesc("postdesk_consumer_dead_letters", "Events that a named consumer could not handle.", []string{"consumer"}, nil)})
 	gauge("postdesk_event_sequence", "Sequence number of the newest event.", s.desk.LastSeq)
 	gauge("postdesk_outgoing_queued", "Outgoing mail that Postfix does not have yet (1000 stands for more).", func(ctx context.Context) (int64, error) {
 		out, err := s.desk.Outgoing(ctx, []ticketing.OutgoingState{ticketing.OutQueued}, 0, 1000)
