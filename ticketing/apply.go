@@ -258,7 +258,8 @@ func (d *Desk) openTicket(tx Tx, a Arrival, j *job, queue string, dec Decision, 
 		t.Waiting = a.Received
 	}
 	who, known := requester(j.msg, dec)
-	if known {
+	// Our own address in From is forged, or a circle: an answer to it would come back.
+	if _, err := d.Directory().Lookup(who.Address); known && err != nil {
 		t.Requester, t.RequesterName = strings.ToLower(who.Address), who.Name
 	}
 	if err := tx.AddTicket(&t); err != nil {

@@ -60,7 +60,8 @@ type Decision struct {
 // 7, 1 to 6, 8 to 10, and each message ends in exactly one.
 func Decide(f Facts) Decision {
 	d := row(f)
-	d.Unverified = !f.Author && d.Row != "12" && d.Row != "13"
+	// The visitor's address is as they typed it, though the form itself is proven.
+	d.Unverified = !f.Author && d.Row != "12" && d.Row != "13" || d.Row == "8b"
 	opens := d.Effect == Open || d.Effect == OpenLink
 	d.Spam = f.Spam && opens
 	d.Acknowledge = d.Acknowledge && opens && f.Author && !f.Spam && !f.List

@@ -34,7 +34,7 @@ func newWorldOf(t *testing.T, change func(*ticketing.Config)) *world {
 	t.Cleanup(func() { db.Close() })
 	w := &world{t: t, store: db}
 	var cancel context.CancelFunc
-	w.ctx, cancel = context.WithTimeout(context.Background(), 30*time.Second)
+	w.ctx, cancel = context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	cfg := ticketing.Config{
 		Domain: "desk.example",

@@ -117,3 +117,19 @@ func TestMatrix(t *testing.T) {
 		t.Errorf("%d cells, want 768", cells)
 	}
 }
+
+// Cell is a cell of the matrix, for the tests that play it through a whole desk.
+type Cell struct {
+	Author, Proof, Key, Policy, Past string
+	Row                              string // what the policy says
+	Effect                           Effect
+	Warned                           bool
+}
+
+// EachCell goes through all 768.
+func EachCell(do func(Cell)) {
+	eachCell(func(c cell) {
+		v := policySays(c)
+		do(Cell{c.author, c.proof, c.key, c.policy, c.past, v.row, v.effect, v.warned})
+	})
+}

@@ -9,6 +9,7 @@ import (
 // Conversation is a ticket with all that is in it.
 type Conversation struct {
 	Ticket       Ticket
+	Linked       string // name of the ticket that it follows; empty for none
 	Participants []Participant
 	Messages     []Message
 	Outgoing     map[int64][]Outgoing // by message
@@ -21,6 +22,13 @@ func (d *Desk) Ticket(ctx context.Context, name string) (c Conversation, err err
 		c = Conversation{Outgoing: map[int64][]Outgoing{}}
 		if c.Ticket, err = d.ticketByName(tx, name); err != nil {
 			return err
+		}
+		if c.Ticket.Linked != 0 {
+			before, err := tx.Ticket(c.Ticket.Linked)
+			if err != nil {
+				return err
+			}
+			c.Linked = before.Name()
 		}
 		if c.Participants, err = present(tx, c.Ticket.ID); err != nil {
 			return err

@@ -97,6 +97,9 @@ func (cmd *ticketShowCmd) Run(a *app) error {
 	p := &printer{w: a.stdout}
 	p.line("%s  %s  %s", out.Name, out.Status, out.Subject)
 	p.line("requester: %s %s  marks: %s  newest event: %d", out.RequesterName, out.Requester, ticketMarks(out.Ticket), out.Seq)
+	if out.Follows != "" {
+		p.line("follows: %s", out.Follows)
+	}
 	if !out.Waiting.IsZero() {
 		p.line("waiting since: %s", shortTime(out.Waiting))
 	}

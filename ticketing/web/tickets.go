@@ -125,7 +125,7 @@ func (s *Server) getTicket(ctx context.Context, in *TicketName) (*body[TicketDet
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	d := TicketDetail{Ticket: viewTicket(c.Ticket), Participants: []Person{}, Aliases: append([]string{}, c.Aliases...)}
+	d := TicketDetail{Ticket: viewTicket(c.Ticket), Follows: c.Linked, Participants: []Person{}, Aliases: append([]string{}, c.Aliases...)}
 	for _, p := range c.Participants {
 		d.Participants = append(d.Participants, viewPerson(p))
 	}

@@ -34,6 +34,7 @@ func viewTicket(t ticketing.Ticket) Ticket {
 // TicketDetail is a ticket with its participants.
 type TicketDetail struct {
 	Ticket
+	Follows      string         `json:"follows,omitempty" doc:"the ticket that this one is linked to"`
 	Participants []Person       `json:"participants"`
 	SuggestedCc  []mail.Address `json:"suggested_cc" doc:"whom the requester put into Cc: preselect them in the next answer, where they can be seen"`
 	Aliases      []string       `json:"aliases" doc:"numbers that it had in other desks; they find it too" example:"#1234"`
