@@ -22,6 +22,11 @@ func (d *Desk) apply(tx Tx, j *job) error {
 		return err
 	}
 	dests := d.destinations(a)
+	if n, ok := d.reportedNotice(dests, j); ok && len(done) == 0 {
+		if done, err = d.applyNoticeReport(tx, a, j, n); err != nil {
+			return err
+		}
+	}
 	if o, ok := d.reported(dests, j); ok {
 		if len(done) == 0 {
 			if err := d.applyReport(tx, a, j, o); err != nil {
@@ -147,7 +152,10 @@ func (d *Desk) file(tx Tx, a Arrival, j *job, t target, queue string) error {
 		}
 	}
 	d.log.Info("mail filed", "arrival", a.ID, "queue_id", j.queueID, "ticket", t.ticket.Name(), "message", m.ID, "row", dec.Row, "dkim_author", j.auth.Author)
-	return d.announce(tx, m, dec, created)
+	if err := d.announce(tx, m, dec, created); err != nil || dec.Effect != Act {
+		return err
+	}
+	return d.act(tx, j, t, m.ID)
 }
 
 // announce writes the event of an inbound message and what the ticket is after it.
@@ -234,7 +242,7 @@ func (d *Desk) inbound(a Arrival, j *job, dec Decision) Message {
 	switch dec.Effect {
 	case Hold:
 		m.Visibility = Held
-	case Fold:
+	case Fold, Act:
 		m.Visibility = Folded
 	}
 	return m

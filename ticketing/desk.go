@@ -26,6 +26,7 @@ type Config struct {
 	// Roles names the domains that are the desk's own: their postmaster@ and abuse@
 	// go to the queue with this key.
 	Roles map[string]string
+	Staff []Person
 	// Verify says who wrote a message. It is called outside every transaction and
 	// bounds its own time.
 	Verify  func(ctx context.Context, raw []byte, m *mail.Message) mail.Authentication
@@ -44,6 +45,7 @@ type Desk struct {
 
 	addresses atomic.Pointer[addresses]
 	domains   knownDomains
+	staff     atomic.Pointer[roster]
 
 	wake     chan struct{} // an arrival may be pending
 	wakeOut  chan struct{} // outgoing mail may be due
@@ -82,6 +84,9 @@ func New(ctx context.Context, cfg Config, store Store) (*Desk, error) {
 	}
 	if d.keys, err = loadKeys(ctx, store, cfg.Now); err != nil {
 		return nil, fmt.Errorf("HMAC keys: %w", err)
+	}
+	if err := d.SetStaff(ctx, cfg.Staff); err != nil {
+		return nil, fmt.Errorf("staff: %w", err)
 	}
 	return d, nil
 }
@@ -134,7 +139,9 @@ func (d *Desk) Recipient(_ context.Context, address string) error {
 		return err
 	}
 	if dest.Bounce {
-		if _, ok := d.bounceID(dest.Token); !ok {
+		_, answer := d.bounceID(dest.Token)
+		_, notice := d.bouncedNotice(dest.Token)
+		if !answer && !notice {
 			return NoRecipient{address}
 		}
 	}
@@ -184,6 +191,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { d.process(ctx) })
 	wg.Go(func() { d.consume(ctx, "responder", d.respond) })
+	wg.Go(func() { d.consume(ctx, "notifier", d.notify) })
 	wg.Go(func() { d.verifyLate(ctx) })
 	wg.Wait()
 	return nil

@@ -17,9 +17,10 @@ import (
 // world is a desk on a real store. Mail from customer.example counts as proven.
 type world struct {
 	*ticketing.Desk
-	t     *testing.T
-	ctx   context.Context
-	store *store.DB
+	t      *testing.T
+	ctx    context.Context
+	store  *store.DB
+	serial int
 }
 
 func newWorld(t *testing.T) *world { return newWorldOf(t, nil) }

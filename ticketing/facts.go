@@ -26,6 +26,7 @@ func (d *Desk) facts(a Arrival, j *job, t target, queue string) Facts {
 		Signed:    j.signed,
 		Spam:      j.auth.Spam,
 	}
+	f.Staff, f.StaffToken, f.StaffProof = d.staffFacts(j, t)
 	for _, p := range t.people {
 		if from != "" && p.Address == from {
 			f.FromKnown = true

@@ -57,7 +57,7 @@ func (d *Desk) verifyRound(ctx context.Context) (answered bool, err error) {
 				return false, nil
 			}
 			auth.Temporary = false
-			j := &job{msg: msg, auth: auth}
+			j := &job{msg: msg, auth: auth, words: d.staffWords(raw, msg)}
 			j.signed = d.hasSigned(ctx, j)
 			if err := d.write(ctx, func(tx Tx) error { return d.decideLate(tx, m.ID, j) }); err != nil {
 				return true, err
@@ -108,6 +108,8 @@ func (d *Desk) decideLate(tx Tx, id int64, j *job) error {
 	switch {
 	case dec.Effect == Hold:
 		m.Visibility = Held
+	case dec.Effect == Act:
+		m.Visibility, at.again = Folded, false // the Message-ID that is known is its own
 	case dec.StaffOnly:
 		m.Visibility = StaffOnly
 	case was == Held:
@@ -140,7 +142,10 @@ func (d *Desk) decideLate(tx Tx, id int64, j *job) error {
 		return err
 	}
 	d.log.Info("mail verified late", "message", m.ID, "row", m.Row, "dkim_author", m.Authentication.Author)
-	return d.afterLate(tx, m, was, dec)
+	if err := d.afterLate(tx, m, was, dec); err != nil || dec.Effect != Act {
+		return err
+	}
+	return d.act(tx, j, at, m.ID)
 }
 
 func (d *Desk) afterLate(tx Tx, m Message, was Visibility, dec Decision) error {

@@ -61,6 +61,9 @@ func (d *Desk) SettleOutgoing(ctx context.Context, id int64, s Settlement) error
 		if err := tx.UpdateOutgoing(o); err != nil {
 			return err
 		}
+		if o.Message == 0 {
+			return d.noticeSettled(tx, o, "system", map[string]string{"stage": "submission"})
+		}
 		e := Event{Time: d.now(), Ticket: o.Ticket, Message: o.Message, Outgoing: o.ID, Actor: "system", Origin: "system"}
 		switch s.State {
 		case OutSubmitted:

@@ -177,61 +177,66 @@ func (d *Desk) SetStatus(ctx context.Context, by Actor, ticket string, to Status
 }
 
 // Judge accepts a held message into its ticket, or dismisses it.
-func (d *Desk) Judge(ctx context.Context, by Actor, message int64, accept bool) (Message, error) {
-	return d.judge(ctx, by, message, accept, false)
+func (d *Desk) Judge(ctx context.Context, by Actor, message int64, accept bool) (m Message, err error) {
+	err = d.write(ctx, func(tx Tx) (err error) {
+		m, err = d.judge(tx, by, message, accept, false)
+		return err
+	})
+	return m, err
 }
 
 // AcceptAuthor accepts a held message and makes its author a participant.
-func (d *Desk) AcceptAuthor(ctx context.Context, by Actor, message int64) (Message, error) {
-	return d.judge(ctx, by, message, true, true)
-}
-
-func (d *Desk) judge(ctx context.Context, by Actor, message int64, accept, add bool) (m Message, err error) {
-	err = d.write(ctx, func(tx Tx) error {
-		var err error
-		if m, err = tx.Message(message); err != nil {
-			return err
-		}
-		if m.Visibility != Held {
-			return fmt.Errorf("%w: message %d is not held, it is %s", ErrConflict, message, m.Visibility)
-		}
-		event := MessageDismissed
-		m.Visibility = Dismissed
-		if accept {
-			event = MessageAccepted
-			if m.Visibility, err = d.acceptedAs(tx, m); err != nil {
-				return err
-			}
-		}
-		m.Advice = ""
-		if err := tx.UpdateMessage(m); err != nil {
-			return err
-		}
-		if err := tx.Append(&Event{Time: d.now(), Type: event, Ticket: m.Ticket, Message: m.ID, Actor: by.String(), Origin: by.Origin}); err != nil {
-			return err
-		}
-		t, err := tx.Ticket(m.Ticket)
-		if err != nil {
-			return err
-		}
-		if add {
-			if _, err := d.addParticipant(tx, by, t, m.From, RoleCc); err != nil {
-				return err
-			}
-			if t, err = tx.Ticket(m.Ticket); err != nil {
-				return err
-			}
-		}
-		t.Held, t.Updated = t.Held-1, d.now()
-		if t.Waiting, err = waitingSince(tx, t.ID); err != nil {
-			return err
-		}
-		if accept {
-			return d.reopen(tx, t, by.String(), by.Origin)
-		}
-		return tx.UpdateTicket(t)
+func (d *Desk) AcceptAuthor(ctx context.Context, by Actor, message int64) (m Message, err error) {
+	err = d.write(ctx, func(tx Tx) (err error) {
+		m, err = d.judge(tx, by, message, true, true)
+		return err
 	})
 	return m, err
+}
+
+func (d *Desk) judge(tx Tx, by Actor, message int64, accept, add bool) (Message, error) {
+	m, err := tx.Message(message)
+	if err != nil {
+		return m, err
+	}
+	if m.Visibility != Held {
+		return m, fmt.Errorf("%w: message %d is not held, it is %s", ErrConflict, message, m.Visibility)
+	}
+	event := MessageDismissed
+	m.Visibility = Dismissed
+	if accept {
+		event = MessageAccepted
+		if m.Visibility, err = d.acceptedAs(tx, m); err != nil {
+			return m, err
+		}
+	}
+	m.Advice = ""
+	if err := tx.UpdateMessage(m); err != nil {
+		return m, err
+	}
+	if err := tx.Append(&Event{Time: d.now(), Type: event, Ticket: m.Ticket, Message: m.ID, Actor: by.String(), Origin: by.Origin}); err != nil {
+		return m, err
+	}
+	t, err := tx.Ticket(m.Ticket)
+	if err != nil {
+		return m, err
+	}
+	if add {
+		if _, err := d.addParticipant(tx, by, t, m.From, RoleCc); err != nil {
+			return m, err
+		}
+		if t, err = tx.Ticket(m.Ticket); err != nil {
+			return m, err
+		}
+	}
+	t.Held, t.Updated = t.Held-1, d.now()
+	if t.Waiting, err = waitingSince(tx, t.ID); err != nil {
+		return m, err
+	}
+	if accept {
+		return m, d.reopen(tx, t, by.String(), by.Origin)
+	}
+	return m, tx.UpdateTicket(t)
 }
 
 // acceptedAs is how a held message stands once it is accepted: what a third party wrote

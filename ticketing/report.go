@@ -117,3 +117,51 @@ func (d *Desk) settleByReport(tx Tx, o Outgoing, j *job) error {
 	}
 	return nil
 }
+
+// reportedNotice is reported for mail to staff.
+func (d *Desk) reportedNotice(dests []Destination, j *job) (noticeID, bool) {
+	if j.msg.Report == nil {
+		return noticeID{}, false
+	}
+	for _, dest := range dests {
+		if n, ok := d.bouncedNotice(dest.Token); ok && dest.Bounce {
+			return n, true
+		}
+	}
+	return d.ownNoticeID(j.msg.Report.OriginalMessageID)
+}
+
+// applyNoticeReport keeps the fate of a mail to staff, and the report in the ticket that
+// it was about. The ticket is not touched otherwise: no customer waits because of it.
+func (d *Desk) applyNoticeReport(tx Tx, a Arrival, j *job, n noticeID) (map[int64]bool, error) {
+	o, err := tx.NoticeByEnvelope(n.String())
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil // of a desk that was; it is filed as other mail
+	}
+	if err != nil {
+		return nil, err
+	}
+	m := d.inbound(a, j, Decision{Row: "12", Effect: Fold, Reason: "a report on a mail to a member of staff"})
+	m.Kind, m.Ticket, m.Automatic = KindReport, o.Ticket, true
+	if err := tx.AddMessage(&m); err != nil {
+		return nil, err
+	}
+	if err := d.announce(tx, m, Decision{Row: "12"}, false); err != nil {
+		return nil, err
+	}
+	for _, r := range j.msg.Report.Recipients {
+		s, known := reportStates[strings.ToLower(r.Action)]
+		if !known || o.State == OutFailed || o.State == OutDelivered {
+			continue
+		}
+		o.State, o.LastReply = s.state, strings.TrimSpace(fmt.Sprintf("%s %s", r.Status, r.Diagnostic))
+		if err := tx.UpdateOutgoing(o); err != nil {
+			return nil, err
+		}
+		facts := map[string]string{"action": r.Action, "status": r.Status, "permanent": fmt.Sprint(r.Permanent)}
+		if err := d.noticeSettled(tx, o, "mail", facts); err != nil {
+			return nil, err
+		}
+	}
+	return map[int64]bool{o.Ticket: true}, nil
+}

@@ -118,7 +118,7 @@ func (d *Desk) compose(ctx context.Context, c conversation, p Participant) ([]by
 		NextAttempt: c.reply.Received, Created: c.reply.Received,
 	}
 	draft := mail.Draft{
-		From:      mail.Address{Name: senderName(c.reply.Actor, q), Address: c.ticket.Name() + "@" + q.Domain},
+		From:      mail.Address{Name: senderName(d.forCustomers(c.reply.Actor), q), Address: c.ticket.Name() + "@" + q.Domain},
 		ReplyTo:   mail.Address{Name: q.Name, Address: c.ticket.Name() + "+" + d.replyToken(p) + "@" + q.Domain},
 		To:        mail.Address{Name: p.Name, Address: p.Address},
 		Subject:   mail.ReplySubject(c.ticket.Subject),

@@ -136,6 +136,17 @@ type Tx interface {
 	Idempotent(scope, key string) (request Hash, result int64, err error)
 	PutIdempotent(scope, key string, request Hash, result int64, at time.Time) error
 
+	// AddMember remembers a person of staff; one that is known stays as it is.
+	AddMember(*Member) error // sets ID
+	Members() ([]Member, error)
+	// SetMute keeps a person from being told of a ticket, or ends that.
+	SetMute(member, ticket int64, mute bool) error
+	Muted(ticket int64) ([]int64, error) // members
+	// NoticeByEnvelope gives the mail to staff with this ENVID; CountNotices counts mail to a
+	// member of staff since then.
+	NoticeByEnvelope(envelopeID string) (Outgoing, error)
+	CountNotices(recipient string, since time.Time) (int64, error)
+
 	AddToken(*Token) error // sets ID
 	Tokens() ([]Token, error)
 	TokenByHash(Hash) (Token, error)

@@ -15,6 +15,9 @@ type target struct {
 	foreign   bool // only a foreign Message-ID leads here
 	holder    Participant
 	people    []Participant // without those who were removed
+	staff     string        // the name of the person of staff whose token this is
+	seen      int64         // the event that the token names
+	again     bool          // the ticket holds this Message-ID already
 }
 
 // targets are the tickets that were addressed, else the one that the Message-IDs name.
@@ -34,6 +37,9 @@ func (d *Desk) targets(tx Tx, j *job, dests []Destination) ([]target, error) {
 		}
 		tg := target{ticket: t, addressed: true}
 		if tg.people, err = present(tx, t.ID); err != nil {
+			return nil, err
+		}
+		if err := d.tokenOfStaff(tx, j, dest, &tg); err != nil {
 			return nil, err
 		}
 		if tg.holder, tg.thread = d.holder(dest.Token, t.ID, tg.people); !tg.thread {

@@ -43,6 +43,8 @@ type Ticket struct {
 	LastSeq       int64 // sequence number of its newest event
 	Created       time.Time
 	Updated       time.Time
+	Priority      Priority
+	Tags          []string  // sorted, each once
 	Waiting       time.Time // since when somebody waits for staff; zero when nobody does
 	Closed        time.Time // since when it is resolved, closed or turned down; zero while it is in work
 }

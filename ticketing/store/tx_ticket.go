@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,28 +16,39 @@ func (t *tx) NextNumber(queue string, first int64) (n int64, err error) {
 }
 
 func (t *tx) AddTicket(k *ticketing.Ticket) error {
+	k.Priority = cmp.Or(k.Priority, ticketing.PriorityNormal)
+	tags, err := toJSON(k.Tags)
+	if err != nil {
+		return err
+	}
 	return t.get(`INSERT INTO ticket (queue, number, subject, status, requester, requester_name, assignee,
-		unverified, suspicious, held, linked, last_seq, created, updated, waiting, closed)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING id`,
+		unverified, suspicious, held, linked, last_seq, created, updated, waiting, closed, priority, tags)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id`,
 		[]any{k.Queue, k.Number, k.Subject, string(k.Status), k.Requester, k.RequesterName, k.Assignee,
-			k.Unverified, k.Suspicious, k.Held, ref(k.Linked), k.LastSeq, k.Created, k.Updated, k.Waiting, k.Closed}, &k.ID)
+			k.Unverified, k.Suspicious, k.Held, ref(k.Linked), k.LastSeq, k.Created, k.Updated, k.Waiting, k.Closed,
+			string(k.Priority), tags}, &k.ID)
 }
 
 func (t *tx) UpdateTicket(k ticketing.Ticket) error {
+	tags, err := toJSON(k.Tags)
+	if err != nil {
+		return err
+	}
 	return t.change(`UPDATE ticket SET queue = $1, number = $2, subject = $3, status = $4, requester = $5, requester_name = $6,
 		assignee = $7, unverified = $8, suspicious = $9, held = $10, linked = $11, last_seq = $12, created = $13, updated = $14,
-		waiting = $15, closed = $16 WHERE id = $17`,
+		waiting = $15, closed = $16, priority = $17, tags = $18 WHERE id = $19`,
 		k.Queue, k.Number, k.Subject, string(k.Status), k.Requester, k.RequesterName, k.Assignee,
-		k.Unverified, k.Suspicious, k.Held, ref(k.Linked), k.LastSeq, k.Created, k.Updated, k.Waiting, k.Closed, k.ID)
+		k.Unverified, k.Suspicious, k.Held, ref(k.Linked), k.LastSeq, k.Created, k.Updated, k.Waiting, k.Closed,
+		string(k.Priority), tags, k.ID)
 }
 
 const selectTicket = `SELECT id, queue, number, subject, status, requester, requester_name, assignee,
-	unverified, suspicious, held, linked, last_seq, created, updated, waiting, closed FROM ticket`
+	unverified, suspicious, held, linked, last_seq, created, updated, waiting, closed, priority, tags FROM ticket`
 
 func scanTicket(r row) (k ticketing.Ticket, err error) {
 	err = r.Scan(&k.ID, &k.Queue, &k.Number, &k.Subject, &k.Status, &k.Requester, &k.RequesterName, &k.Assignee,
 		&k.Unverified, &k.Suspicious, &k.Held, refCol{&k.Linked}, &k.LastSeq, timeCol{&k.Created}, timeCol{&k.Updated},
-		timeCol{&k.Waiting}, timeCol{&k.Closed})
+		timeCol{&k.Waiting}, timeCol{&k.Closed}, &k.Priority, jsonCol{&k.Tags})
 	return k, err
 }
 

@@ -379,6 +379,41 @@ func TestAccess(t *testing.T) {
 	})
 }
 
+func TestStaff(t *testing.T) {
+	d := open(t, t.TempDir())
+	write(t, d, func(tx ticketing.Tx) error {
+		k := ticketing.Ticket{Queue: "A", Number: 1, Status: "new", Tags: []string{"login", "vip"}}
+		ok(t, tx.AddTicket(&k))
+		same(t, "priority", k.Priority, ticketing.PriorityNormal)
+		k.Priority, k.Tags = ticketing.PriorityHigh, nil
+		ok(t, tx.UpdateTicket(k))
+		got := must[ticketing.Ticket](t)(tx.Ticket(k.ID))
+		same(t, "priority and tags", []any{got.Priority, len(got.Tags)}, []any{ticketing.PriorityHigh, 0})
+
+		jane, bob := ticketing.Member{Name: "jane", Since: 3}, ticketing.Member{Name: "bob", Since: 3}
+		ok(t, tx.AddMember(&jane))
+		ok(t, tx.AddMember(&bob))
+		again := ticketing.Member{Name: "jane", Since: 9}
+		ok(t, tx.AddMember(&again))
+		same(t, "known", again, jane)
+		same(t, "members", must[[]ticketing.Member](t)(tx.Members()), []ticketing.Member{jane, bob})
+
+		ok(t, tx.SetMute(bob.ID, k.ID, true))
+		ok(t, tx.SetMute(bob.ID, k.ID, true))
+		same(t, "muted", must[[]int64](t)(tx.Muted(k.ID)), []int64{bob.ID})
+		ok(t, tx.SetMute(bob.ID, k.ID, false))
+		same(t, "heard again", len(must[[]int64](t)(tx.Muted(k.ID))), 0)
+
+		o := ticketing.Outgoing{Ticket: k.ID, Recipient: "jane@staff.example", EnvelopeID: "s1-1", State: ticketing.OutQueued, Created: at(5), NextAttempt: at(5)}
+		ok(t, tx.AddOutgoing(&o))
+		same(t, "notice", must[ticketing.Outgoing](t)(tx.NoticeByEnvelope("s1-1")).ID, o.ID)
+		missing[ticketing.Outgoing](t, "notice")(tx.NoticeByEnvelope("s1-2"))
+		same(t, "notices", must[int64](t)(tx.CountNotices("jane@staff.example", at(5))), int64(1))
+		same(t, "notices later", must[int64](t)(tx.CountNotices("jane@staff.example", at(6))), int64(0))
+		return nil
+	})
+}
+
 // Broken references are errors at once, whatever statement makes them.
 func TestForeignKeys(t *testing.T) {
 	for name, fn := range map[string]func(ticketing.Tx) error{
