@@ -29,7 +29,7 @@ type victim struct {
 
 func newVictim(t *testing.T) *victim {
 	t.Helper()
-	v := &victim{desk: newDesk(t, time.Minute, lab.Options{}, lab.AgentOptions{})}
+	v := &victim{desk: newDesk(t, time.Minute, lab.Options{}, acknowledging(lab.Domain))}
 	v.must(v.Keys.Publish("attacker.example"))
 	v.write(lab.Letter{From: jane, To: "new@" + lab.Domain, Subject: "My account", MessageID: "secret@" + lab.SignedDomain, Body: secret + "\n"})
 	v.ticket = v.waitTickets(1)[0]
@@ -193,6 +193,7 @@ func TestAttackTicketTrick(t *testing.T) {
 // stood in From (2025/26).
 func TestAttackRelaySpamByAcknowledgement(t *testing.T) {
 	v := newVictim(t)
+	v.silent()
 	before := len(v.Sink.Mails())
 	for i := range 20 {
 		for _, from := range []string{fmt.Sprintf("person%d@elsewhere.example", i), fmt.Sprintf("person%d@%s", i, lab.SignedDomain)} {
@@ -201,7 +202,7 @@ func TestAttackRelaySpamByAcknowledgement(t *testing.T) {
 		// Signed by a domain that is not the author's.
 		v.attack(lab.Letter{From: "boss@elsewhere.example", To: "new@" + lab.Domain, Subject: "Buy", MessageID: fmt.Sprintf("signed-%d@elsewhere.example", i), Body: "Buy.\n"}, "attacker.example")
 	}
-	v.must(v.Empty(v.ctx))
+	v.silent()
 	if out := v.Sink.Mails()[before:]; len(out) != 0 {
 		t.Errorf("%d mails went out, the first to %v", len(out), out[0].To)
 	}

@@ -31,6 +31,7 @@ func plainAnswers() []honest {
 		{name: "signed, policy none", from: "pat@gateway.example"},
 		{name: "unsigned", from: unsigned},
 		{name: "SPF only", from: spfOnly},
+		{name: "SPF only, enforced policy", from: "pat@spf-enforced.example"},
 		{name: "SPF only, SRS forwarder", from: spfOnly, way: envelopeFrom("SRS0=hh=tt=spf.example=pat@forwarder.example")},
 		{name: "on premises, no proof at all", from: "pat@onprem.example"},
 		{name: "on premises, null reverse-path replaced", from: "pat@onprem.example", way: envelopeFrom("mailer@onprem.example")},
@@ -44,6 +45,7 @@ func plainAnswers() []honest {
 		{name: "readable address, signed, lost thread", from: jane, to: readable, ties: loose},
 		{name: "readable address, unsigned, thread kept", from: unsigned, to: readable},
 		{name: "readable address, unsigned, no References", from: unsigned, to: readable, ties: inReplyTo},
+		{name: "readable address, SPF only, lost thread", from: spfOnly, to: readable, ties: loose},
 		{name: "lost thread, signed", from: jane, ties: loose},
 		{name: "lost thread, unsigned", from: unsigned, ties: loose},
 		{name: "no References, signed", from: jane, ties: inReplyTo},
@@ -70,6 +72,7 @@ func elsewhere() []honest {
 		{name: "to the queue, thread kept, unsigned", from: unsigned, to: queue},
 		{name: "follow-up to the own first mail, signed", from: jane, to: queue, ties: own},
 		{name: "follow-up to the own first mail, unsigned", from: unsigned, to: queue, ties: own, want: linked},
+		{name: "follow-up to the own first mail, SPF only", from: spfOnly, to: queue, ties: own},
 		{name: "a new mail to the queue, signed", from: jane, to: queue, ties: loose, want: linked},
 		{name: "a new mail to the queue, unsigned", from: unsigned, to: queue, ties: loose, want: linked},
 	}
@@ -111,6 +114,9 @@ func otherPrograms() []honest {
 		{name: "a suppress wish of Exchange", from: unsigned, fields: "X-Auto-Response-Suppress: DR, OOF, AutoReply\r\n"},
 		{name: "delivery to many, bulk precedence", from: jane, fields: "Precedence: bulk\r\n"},
 		{name: "a word about vacation", from: jane, body: "I was out of office, sorry. Now it works.\n"},
+		{name: "contact form", from: "form@" + lab.SignedDomain, form: "visitor@onprem.example", answer: "visitor@onprem.example"},
+		{name: "contact form, visitor of a signing domain", from: "form@" + lab.SignedDomain, form: "pat@signed.example", answer: "pat@signed.example"},
+		{name: "contact form, readable address, thread kept", from: "form@" + lab.SignedDomain, form: unsigned, answer: unsigned, to: readable},
 		{name: "nothing but a quote", from: unsigned, body: "> Please try again.\n"},
 	}
 }

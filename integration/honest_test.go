@@ -28,6 +28,7 @@ type honest struct {
 	body   string              // of the answer; empty: a plain one
 	way    func([]byte) []byte // what happens to the answer after it was signed
 	first  func([]byte) []byte // the same for the first mail
+	form   string              // the visitor whom a contact form names; from is the form
 	want   outcome
 }
 
@@ -68,7 +69,7 @@ func (o outcome) String() string { return [...]string{"appended", "held", "linke
 const heldAtMost = 0.02
 
 func TestHonestMailIsNotPunished(t *testing.T) {
-	d := newDesk(t, 4*time.Minute, lab.Options{}, lab.AgentOptions{Env: []string{"POSTDESK_TRUST_BORDER=true"}})
+	d := newDesk(t, 4*time.Minute, lab.Options{}, lab.AgentOptions{Env: []string{"POSTDESK_TRUST_BORDER=true", "POSTDESK_QUEUE_SUPPORT_FORMS=form@" + lab.SignedDomain}})
 	d.publishPolicies()
 	cases := honestCases()
 	for i, c := range cases {
@@ -159,7 +160,11 @@ func (d *desk) post(m lab.Letter, way func([]byte) []byte) {
 
 func (d *desk) first(i int, c honest) {
 	d.t.Helper()
-	d.post(lab.Letter{From: c.from, Name: "Pat Person", To: "new@" + lab.Domain, Subject: subject(i, c), MessageID: firstID(i, c), Body: "It does not work.\n"}, c.first)
+	m := lab.Letter{From: c.from, Name: "Pat Person", To: "new@" + lab.Domain, Subject: subject(i, c), MessageID: firstID(i, c), Body: "It does not work.\n"}
+	if c.form != "" {
+		m.Fields = "Reply-To: <" + c.form + ">\r\n"
+	}
+	d.post(m, c.first)
 }
 
 // answer sends what the mail program of the case makes of an answer.
@@ -177,6 +182,9 @@ func (d *desk) answer(i int, c honest, ticket lab.Ticket) {
 	m.From, m.Fields = c.from, c.fields
 	if c.answer != "" {
 		m.From = c.answer
+	}
+	if c.form != "" && out.To[0] != c.form {
+		d.t.Errorf("%s: the reply went to %v", c.name, out.To)
 	}
 	m.MessageID = fmt.Sprintf("answer-%d@%s", i, domainOf(m.From))
 	switch c.to {
