@@ -81,7 +81,8 @@ func (d *Desk) consume(ctx context.Context, name string, handle handler) {
 			continue
 		}
 		for _, e := range events {
-			if !d.consumeOne(ctx, name, e, handle) {
+			// What was imported is history: nobody is answered or told about it.
+			if e.Origin != OriginImport && !d.consumeOne(ctx, name, e, handle) {
 				return
 			}
 			cursor = e.Seq

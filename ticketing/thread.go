@@ -5,10 +5,6 @@ import (
 	"encoding/binary"
 	"hash/fnv"
 	"slices"
-	"strings"
-	"time"
-
-	"postdesk/ticketing/mail"
 )
 
 // ThreadMail is what threading needs to know of a mail. Words are kept as digests, so
@@ -33,10 +29,6 @@ type Place struct {
 // subjectWindow is how long after a mail an answer is known by its subject alone: the
 // same words a year later are about something else.
 const subjectWindow = int64(180 * 24 * 3600)
-
-// refsMax is how many references of a mail are looked at: the first, which names the
-// thread, and the last.
-const refsMax = 32
 
 // Thread sorts mails into threads and gives them in order of time, an answer never
 // before what it answers, whatever the clocks said. Mails belong together when one refers
@@ -243,42 +235,3 @@ func digest64(s string) uint64 {
 	h.Write([]byte(s))
 	return h.Sum64()
 }
-
-// NewThreadMail takes from a mail's header what threading needs. ours says whether an
-// address is of the desk itself; date is used when the mail has none.
-func NewThreadMail(m *mail.Message, aliases Aliases, ours func(address string) bool, date time.Time) ThreadMail {
-	t := ThreadMail{ID: digest64(m.MessageID), Date: date.Unix()}
-	if sane(m.Date) {
-		t.Date = m.Date.Unix()
-	}
-	refs := slices.Concat(m.References, m.InReplyTo)
-	if m.Report != nil && m.Report.OriginalMessageID != "" {
-		refs = append(refs, m.Report.OriginalMessageID)
-	}
-	if len(refs) > refsMax {
-		refs = slices.Concat(refs[:1], refs[len(refs)-refsMax+1:])
-	}
-	for _, id := range refs {
-		t.Refs = append(t.Refs, digest64(id))
-	}
-	subject, tags := aliases.Split(m.Subject)
-	base := mail.ReplySubject(subject)[len("RE:"):]
-	subject = strings.Join(strings.Fields(subject), " ")
-	base = strings.Join(strings.Fields(base), " ")
-	t.Subject, t.Reply = digest64(strings.ToLower(base)), len(base) < len(subject)
-	if len(tags) > 0 {
-		t.Tag = digest64(tags[0])
-	}
-	for _, list := range [][]mail.Address{m.From, m.ReplyTo, m.To, m.Cc} {
-		for _, a := range list {
-			address := strings.ToLower(a.Address)
-			if d := digest64(address); d != 0 && len(t.People) < refsMax && !ours(address) && !slices.Contains(t.People, d) {
-				t.People = append(t.People, d)
-			}
-		}
-	}
-	return t
-}
-
-// sane says whether a date can be one of a mail: nothing was sent before 1971.
-func sane(at time.Time) bool { return at.Year() > 1970 && at.Year() < 9999 }

@@ -26,7 +26,7 @@ func threads(t *testing.T, raws ...string) string {
 	for i, raw := range raws {
 		m := mail.Parse([]byte(strings.ReplaceAll(raw, "|", "\n") + "\n\nbody\n"))
 		at := time.Date(2024, 2, 1, 10, i, 0, 0, time.UTC)
-		mails = append(mails, NewThreadMail(m, aliases, func(a string) bool { return a == deskAddress }, at))
+		mails = append(mails, NewThreadMail(m, aliases, func(a string) bool { return a == deskAddress }, MailDate(m, at, at, at)))
 	}
 	return grouped(Thread(mails))
 }

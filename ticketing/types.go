@@ -153,7 +153,7 @@ type Event struct {
 	Message  int64             `json:"message,omitempty"`
 	Outgoing int64             `json:"outgoing,omitempty"`
 	Actor    string            `json:"actor"`
-	Origin   string            `json:"origin,omitempty"` // "mail", "api", "cli", "system"
+	Origin   string            `json:"origin,omitempty"` // "mail", "api", "cli", "system", or OriginImport: long past
 	Facts    map[string]string `json:"facts,omitempty"`
 	// Name and Queue are joined from the ticket when the event is read.
 	Name  string `json:"ticket,omitempty"`

@@ -60,14 +60,18 @@ func (a *app) controlSocket() (string, error) {
 
 // do sends a request and reads the JSON of the answer into out, unless out is nil.
 func (c *client) do(ctx context.Context, method, path string, header http.Header, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		data, err := json.Marshal(in)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(data)
+	if in == nil {
+		return c.send(ctx, method, path, header, "", nil, out)
 	}
+	data, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	return c.send(ctx, method, path, header, "application/json", bytes.NewReader(data), out)
+}
+
+// send is do with a body of any type, nil for none.
+func (c *client) send(ctx context.Context, method, path string, header http.Header, mediaType string, body io.Reader, out any) error {
 	// The host is a name only: the transport knows one place to go.
 	req, err := http.NewRequestWithContext(ctx, method, "http://postdesk"+path, body)
 	if err != nil {
@@ -80,8 +84,8 @@ func (c *client) do(ctx context.Context, method, path string, header http.Header
 	if c.program != "" {
 		req.Header.Set("Postdesk-Program", c.program)
 	}
-	if in != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if mediaType != "" {
+		req.Header.Set("Content-Type", mediaType)
 	}
 	res, err := c.http.Do(req)
 	if err != nil {

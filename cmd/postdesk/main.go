@@ -34,6 +34,7 @@ type commands struct {
 	Events      eventsCmd      `cmd:"" help:"Print the event feed, one JSON object a line."`
 	Queue       queueCmd       `cmd:"" help:"Outgoing mail: list, retry, cancel."`
 	Key         keyCmd         `cmd:"" help:"Keys of reply tokens and Message-IDs: list, rotate."`
+	Import      importCmd      `cmd:"" help:"Bring old mail in as tickets: mbox files, Maildirs, .eml files. Nothing is sent."`
 	Token       tokenCmd       `cmd:"" help:"API tokens: create, list, remove."`
 	Inspect     inspectCmd     `cmd:"" help:"Say what postdesk understands of mail in files; needs no agent."`
 	Postfix     postfixCmd     `cmd:"" help:"Print Postfix's side of the configuration, or check it."`

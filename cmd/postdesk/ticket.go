@@ -37,6 +37,7 @@ func (cmd *ticketListCmd) Run(a *app) error {
 	}
 	set("queue", cmd.Queue)
 	set("status", strings.Join(cmd.Status, ","))
+	set("alias", cmd.Alias)
 	if cmd.Held {
 		set("held", "true")
 	}

@@ -90,23 +90,19 @@ func (m *Mbox) scan(found *MboxMail) error {
 	blankAbove, blankAt := false, int64(0)
 	for {
 		l, err := m.line()
-		if err == io.EOF {
-			found.End = m.pos
-			return nil
-		}
-		if err != nil {
+		if err != nil && err != io.EOF {
 			return err
 		}
 		starts := bytes.HasPrefix(l.text, []byte("From "))
 		switch {
-		case l.start < last:
-			found.Verbatim = found.Verbatim || starts
-		case starts && m.separates(l, blankAbove):
+		case err == io.EOF || starts && l.start >= last && m.separates(l, blankAbove):
 			found.End, m.from = l.start, l
 			if blankAbove {
 				found.End = blankAt
 			}
 			return nil
+		case l.start < last:
+			found.Verbatim = found.Verbatim || starts
 		case header && blank(l.text):
 			header = false
 			if end := l.end + length; length > 0 && m.endsAt(end) {

@@ -57,6 +57,7 @@ func TestMbox(t *testing.T) {
 		"a length that lies":        {fromLine + "Content-Length: 40\n\none\n\n" + fromLine + "Subject: b\n\ntwo\n", []string{"Content-Length: 40\n\none\n", "Subject: b\n\ntwo\n"}},
 		"a length beyond the end":   {fromLine + "Content-Length: 9223372036854775807\n\none\n\n" + fromLine + "Subject: b\n\ntwo\n", []string{"Content-Length: 9223372036854775807\n\none\n", "Subject: b\n\ntwo\n"}},
 		"a long line":               {fromLine + "Subject: a\n\n" + long + "\n>From\n>From b\n\n" + fromLine + "\ntwo\n", []string{"Subject: a\n\n" + long + "\n>From\nFrom b\n", "\ntwo\n"}},
+		"a blank line at the end":   {fromLine + "Subject: a\n\none\n\n\n", []string{"Subject: a\n\none\n\n"}},
 		"a mail alone":              {"Subject: a\n\none\n", []string{"Subject: a\n\none\n"}},
 		"text above":                {"garbage\n\n" + fromLine + "Subject: a\n\none\n", []string{"garbage\n", "Subject: a\n\none\n"}},
 		"an empty mail":             {fromLine + "\n" + fromLine + "Subject: b\n\ntwo\n", []string{"", "Subject: b\n\ntwo\n"}},

@@ -98,6 +98,7 @@ func (s *Server) routes(control bool) *http.ServeMux {
 	s.consumerRoutes(api)
 	if control {
 		s.tokenRoutes(api)
+		s.importRoutes(api)
 		s.keyRoutes(api)
 	}
 	return mux
