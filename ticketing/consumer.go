@@ -26,6 +26,9 @@ type Filter struct {
 	Types  []string `json:"types,omitempty"`  // "message.received", or "message.*"
 	Actor  string   `json:"actor,omitempty"`  // "program", or "human": anybody else
 	Proven bool     `json:"proven,omitempty"` // only mail whose author is proven
+	// Imported asks for the events of imports too. They are left out else: a program that
+	// answers mail would answer all the mail of years.
+	Imported bool `json:"imported,omitempty"`
 }
 
 // DeadLetter is an event that a consumer could not handle.
@@ -62,6 +65,8 @@ func (f Filter) check() error {
 func (f Filter) passes(e Event) bool {
 	program := strings.HasPrefix(e.Actor, "program:")
 	switch {
+	case e.Origin == OriginImport && !f.Imported:
+		return false
 	case len(f.Queues) > 0 && !slices.Contains(f.Queues, e.Queue):
 		return false
 	case f.Actor == "program" && !program, f.Actor == "human" && program:

@@ -27,6 +27,10 @@ func TestFilterPasses(t *testing.T) {
 			t.Errorf("%s: the program's reply passes: %t", c.name, got)
 		}
 	}
+	old := Event{Type: "message.received", Queue: "SUPPORT", Actor: "staff:jane", Origin: OriginImport}
+	if (Filter{}).passes(old) || !(Filter{Imported: true}).passes(old) {
+		t.Error("what was imported passes unasked, or not when it is asked for")
+	}
 	for _, f := range []Filter{{Types: []string{""}}, {Types: []string{"a*b"}}, {Actor: "robot"}} {
 		if f.check() == nil {
 			t.Errorf("%+v is taken", f)

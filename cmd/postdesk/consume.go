@@ -36,6 +36,7 @@ type consumeCmd struct {
 	Type    []string `placeholder:"TYPE" help:"Only events of these types, as message.received or message.*."`
 	Actor   string   `placeholder:"WHO" enum:",program,human" default:"" help:"Only what a program did, or only what anybody else did."`
 	Proven  bool     `help:"Only mail whose author is proven."`
+	Import  bool     `name:"imported" help:"Events of imports too; they are left out else, since what was imported is answered long since."`
 	From    string   `enum:"start,now" default:"start" help:"Where a new consumer begins: start of the feed, or now."`
 	Workers int      `default:"1" help:"Events handled at the same time; those of one ticket keep their order."`
 	Tries   int      `default:"5" help:"How often an event is tried before it becomes a dead letter."`
@@ -89,7 +90,7 @@ type consuming struct {
 
 // begin makes the consumer, or sets the filter of one that is there.
 func (r *consuming) begin(ctx context.Context) error {
-	in := map[string]any{"queues": r.cmd.Queue, "types": r.cmd.Type, "actor": r.cmd.Actor, "proven": r.cmd.Proven, "now": r.cmd.From == "now"}
+	in := map[string]any{"queues": r.cmd.Queue, "types": r.cmd.Type, "actor": r.cmd.Actor, "proven": r.cmd.Proven, "imported": r.cmd.Import, "now": r.cmd.From == "now"}
 	return r.insist(ctx, func() error { return r.client.do(ctx, http.MethodPut, r.path, nil, in, nil) })
 }
 
