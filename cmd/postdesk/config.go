@@ -33,6 +33,7 @@ type config struct {
 	Control       controlConfig     `toml:"control"`
 	Log           logConfig         `toml:"log"`
 	Queues        []queueConfig     `toml:"queue"`
+	Staff         []staffConfig     `toml:"staff"`
 }
 
 type lmtpConfig struct {

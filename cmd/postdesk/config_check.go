@@ -47,7 +47,7 @@ func (c *config) check() error {
 	if !filepath.IsAbs(c.Control.Socket) {
 		return wrong("control.socket", "%q: want a path from the root", c.Control.Socket)
 	}
-	for _, check := range []func() error{c.checkLMTP, c.checkSubmission, c.checkDNS, c.checkTrust, c.checkHTTP, c.checkLog, c.checkQueues} {
+	for _, check := range []func() error{c.checkLMTP, c.checkSubmission, c.checkDNS, c.checkTrust, c.checkHTTP, c.checkLog, c.checkQueues, c.checkStaff} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -270,13 +270,16 @@ func atLine(path string, text []byte, row int, message string) error {
 // lineOf finds the line of a setting in a file that is valid TOML; when the setting
 // itself is not there (it may be what is missing), the line of its section; 0 for none.
 func lineOf(text []byte, setting string) int {
-	section, queues, best := "", 0, 0
+	section, best := "", 0
+	lists := map[string]int{} // how many of each [[list]] there are
 	for i, line := range strings.Split(string(text), "\n") {
 		line = strings.TrimSpace(line)
 		switch {
 		case strings.HasPrefix(line, "[["):
-			section = fmt.Sprintf("queue[%d].", queues)
-			queues++
+			name, _, _ := strings.Cut(line[2:], "]")
+			name = strings.TrimSpace(name)
+			section = fmt.Sprintf("%s[%d].", name, lists[name])
+			lists[name]++
 		case strings.HasPrefix(line, "["):
 			name, _, _ := strings.Cut(line[1:], "]")
 			section = strings.TrimSpace(name) + "."

@@ -15,9 +15,10 @@ func hasEnv(environ []string, name string) bool {
 }
 
 // applyEnv lays the environment over the file: POSTDESK_DATA, POSTDESK_LMTP_LISTEN,
-// and for a queue its key stands between: POSTDESK_QUEUE_SUPPORT_NAME. Lists are
-// joined by commas, [roles] are DOMAIN=KEY joined by commas. It gives the variable
-// that each setting came from.
+// and for a queue its key stands between: POSTDESK_QUEUE_SUPPORT_NAME, for a member of
+// staff the name: POSTDESK_STAFF_JANE_ADDRESS. Lists are joined by commas, [roles] are
+// DOMAIN=KEY joined by commas, notify is QUEUE=TOPIC+TOPIC. It gives the variable that
+// each setting came from.
 func applyEnv(cfg *config, environ []string) (from map[string]string, err error) {
 	from = map[string]string{}
 	fields := map[string]reflect.Value{}
@@ -31,6 +32,8 @@ func applyEnv(cfg *config, environ []string) (from map[string]string, err error)
 		setting, field := "", reflect.Value{}
 		if rest, ok := strings.CutPrefix(name, "QUEUE_"); ok {
 			setting, field = queueField(cfg, rest)
+		} else if rest, ok := strings.CutPrefix(name, "STAFF_"); ok {
+			setting, field = staffField(cfg, rest)
 		} else {
 			for key, f := range fields {
 				if envName(key) == name {
@@ -69,6 +72,11 @@ func unknownEnv(environ []string) (unknown []string) {
 				continue
 			}
 		}
+		if rest, ok := strings.CutPrefix(name, "STAFF_"); ok {
+			if _, f := staffField(&config{}, rest); f.IsValid() {
+				continue
+			}
+		}
 		unknown = append(unknown, variable)
 	}
 	return unknown
@@ -85,7 +93,7 @@ func settings(v reflect.Value, prefix string, out map[string]reflect.Value) {
 		switch f := v.Field(i); {
 		case f.Kind() == reflect.Struct:
 			settings(f, name+".", out)
-		case name != "queue":
+		case name != "queue" && name != "staff":
 			out[name] = f
 		}
 	}
@@ -110,6 +118,25 @@ func queueField(cfg *config, name string) (setting string, field reflect.Value) 
 	return fmt.Sprintf("queue[%d].%s", i, rest), fields[rest]
 }
 
+// staffField finds NAME_FIELD; a person who is not in the file is added. A name with a
+// dot or a dash can stand in the file alone.
+func staffField(cfg *config, name string) (setting string, field reflect.Value) {
+	who, rest, _ := strings.Cut(name, "_")
+	who, rest = strings.ToLower(who), strings.ToLower(rest)
+	fields := map[string]reflect.Value{}
+	i := slices.IndexFunc(cfg.Staff, func(s staffConfig) bool { return s.Name == who })
+	if i < 0 {
+		settings(reflect.ValueOf(&staffConfig{}).Elem(), "", fields)
+		if _, known := fields[rest]; !known {
+			return "", field
+		}
+		i = len(cfg.Staff)
+		cfg.Staff = append(cfg.Staff, staffConfig{Name: who})
+	}
+	settings(reflect.ValueOf(&cfg.Staff[i]).Elem(), "", fields)
+	return fmt.Sprintf("staff[%d].%s", i, rest), fields[rest]
+}
+
 func setField(f reflect.Value, value string) error {
 	switch f.Kind() {
 	case reflect.String:
@@ -129,6 +156,9 @@ func setField(f reflect.Value, value string) error {
 	case reflect.Slice:
 		f.Set(reflect.ValueOf(splitList(value)))
 	case reflect.Map:
+		if f.Type().Elem().Kind() == reflect.Slice {
+			return setTopics(f, value)
+		}
 		pairs := map[string]string{}
 		for _, item := range splitList(value) {
 			k, v, ok := strings.Cut(item, "=")
@@ -139,6 +169,19 @@ func setField(f reflect.Value, value string) error {
 		}
 		f.Set(reflect.ValueOf(pairs))
 	}
+	return nil
+}
+
+func setTopics(f reflect.Value, value string) error {
+	topics := map[string][]string{}
+	for _, item := range splitList(value) {
+		queue, list, ok := strings.Cut(item, "=")
+		if !ok {
+			return fmt.Errorf("%q is not QUEUE=TOPIC+TOPIC", item)
+		}
+		topics[queue] = strings.Split(list, "+")
+	}
+	f.Set(reflect.ValueOf(topics))
 	return nil
 }
 

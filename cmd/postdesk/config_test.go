@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"postdesk/ticketing"
 )
 
 // valid is the smallest file that is complete.
@@ -44,6 +46,8 @@ func TestConfigDefaults(t *testing.T) {
 		t.Errorf("defaults that Postfix and proxies rely on have changed: %+v", cfg)
 	}
 }
+
+const staffJane = "[[staff]]\nname = \"jane\"\naddress = [\"jane@company.example\"]\n"
 
 type configMistake struct{ name, old, new, says, shows string }
 
@@ -83,6 +87,14 @@ func configMistakes() []configMistake {
 		{"queue domain", "key =", "domain = \"-\"\nkey =", "queue[0].domain:", `domain = "-"`},
 		{"first number", "key =", "first_number = -3\nkey =", "queue[0].first_number:", "-3"},
 		{"same key", "[[queue]]", "[[queue]]\nkey = \"SUPPORT\"\n[[queue]]", ":7: queue[1].key:", `key = "SUPPORT"`},
+		{"unknown key of staff", "[[queue]]", "[[staff]]\nphone = 1\n[[queue]]", `there is no setting "staff.phone"`, "phone = 1"},
+		{"staff without address", "[[queue]]", "[[staff]]\nname = \"jane\"\n[[queue]]", ":4: staff[0].address: missing", "[[staff]]"},
+		{"staff of the same name", "[[queue]]", staffJane + staffJane + "[[queue]]", ":8: staff[1].name:", `name = "jane"`},
+		{"staff name", "[[queue]]", "[[staff]]\nname = \"Jane R\"\naddress = [\"j@a.example\"]\n[[queue]]", ":5: staff[0].name:", "Jane R"},
+		{"staff at the desk", "[[queue]]", "[[staff]]\nname = \"jane\"\naddress = [\"new@support-ticket.example\"]\n[[queue]]", ":6: staff[0].address:", "new@support"},
+		{"staff queue", "[[queue]]", staffJane + "queues = [\"SALES\"]\n[[queue]]", ":7: staff[0].queues:", "SALES"},
+		{"staff role", "[[queue]]", staffJane + "roles = [\"boss\"]\n[[queue]]", ":7: staff[0].roles:", "boss"},
+		{"staff topic", "[[queue]]", staffJane + "notify = { all = [\"everything\"] }\n[[queue]]", ":7: staff[0].notify:", "everything"},
 		{"role", "[submission]\n", "[roles]\n\"a.example\" = \"SALES\"\n[submission]\n", "there is no queue \"SALES\"", ""},
 	}
 }
@@ -128,7 +140,8 @@ func TestConfigEnvironment(t *testing.T) {
 		"HOME=/root", "POSTDESK_DOMAIN=Other.Example", "POSTDESK_DATA=/d", "POSTDESK_LMTP_LISTEN=unix:/l", "POSTDESK_LMTP_MAX_MESSAGE_BYTES=5",
 		"POSTDESK_SUBMISSION_WORKERS=9", "POSTDESK_HTTP_ALLOW_REMOTE=true", "POSTDESK_HTTP_LISTEN=0.0.0.0:1", "POSTDESK_SHARED_DOMAINS=a.example, b.example",
 		"POSTDESK_ROLES=c.example=SUPPORT", "POSTDESK_QUEUE_SUPPORT_FIRST_NUMBER=7000", "POSTDESK_QUEUE_SUPPORT_OLD_KEYS=HELP,DESK",
-		"POSTDESK_QUEUE_SALES_ADDRESS=sales@a.example",
+		"POSTDESK_QUEUE_SALES_ADDRESS=sales@a.example", "POSTDESK_STAFF_JANE_ADDRESS=jane@company.example,j@home.example",
+		"POSTDESK_STAFF_JANE_NOTIFY=all=new+held,SALES=all",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -137,6 +150,10 @@ func TestConfigEnvironment(t *testing.T) {
 		cfg.Submission.Workers != 9 || !cfg.HTTP.AllowRemote || !reflect.DeepEqual(cfg.SharedDomains, []string{"a.example", "b.example"}) ||
 		!maps.Equal(cfg.Roles, map[string]string{"c.example": "SUPPORT"}) {
 		t.Errorf("got %+v", cfg)
+	}
+	staff := []staffConfig{{Name: "jane", Address: []string{"jane@company.example", "j@home.example"}, Notify: map[string][]string{"all": {"new", "held"}, "SALES": {"all"}}}}
+	if !reflect.DeepEqual(cfg.Staff, staff) {
+		t.Errorf("staff %+v\nwant  %+v", cfg.Staff, staff)
 	}
 	want := []queueConfig{
 		{Key: "SUPPORT", Name: "SUPPORT", Address: []string{"new@support-ticket.example"}, Domain: "other.example", FirstNumber: 7000, OldKeys: []string{"HELP", "DESK"}},
@@ -175,6 +192,8 @@ func TestConfigEnvironmentMistakes(t *testing.T) {
 		{"POSTDESK_SUBMISSION_WORKERS=x", `POSTDESK_SUBMISSION_WORKERS: "x"`},
 		{"POSTDESK_HTTP_ALLOW_REMOTE=perhaps", "neither true nor false"},
 		{"POSTDESK_ROLES=x", "DOMAIN=KEY"},
+		{"POSTDESK_STAFF_JANE_NOTIFY=new", "QUEUE=TOPIC+TOPIC"},
+		{"POSTDESK_STAFF_JANE_ADDRESS=jane", "POSTDESK_STAFF_JANE_ADDRESS:"},
 		{"POSTDESK_QUEUE_SUPPORT_ADDRESS=nobody", "POSTDESK_QUEUE_SUPPORT_ADDRESS:"},
 	}
 	for _, tt := range tests {
@@ -187,7 +206,7 @@ func TestConfigEnvironmentMistakes(t *testing.T) {
 
 func TestUnknownEnv(t *testing.T) {
 	got := unknownEnv([]string{"POSTDESK_CONFIG=/c", "POSTDESK_LMTP_LISTEN=x", "POSTDESK_LMPT_LISTEN=x", "POSTDESK_QUEUE_A_NAME=x",
-		"POSTDESK_QUEUE_A_COLOUR=x", "POSTDESK_TEST_SYNCHRONOUS=OFF", "PATH=/bin"})
+		"POSTDESK_QUEUE_A_COLOUR=x", "POSTDESK_STAFF_JANE_LOGIN=x", "POSTDESK_TEST_SYNCHRONOUS=OFF", "PATH=/bin"})
 	if want := []string{"POSTDESK_LMPT_LISTEN", "POSTDESK_QUEUE_A_COLOUR"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -201,5 +220,20 @@ func TestRoles(t *testing.T) {
 	want := map[string]string{"desk.example": "A", "second.example": "B"}
 	if got := cfg.roles(); !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestStaff(t *testing.T) {
+	cfg, err := loadConfig(writeConfig(t, valid+staffJane+"display_name = \"Jane Roe\"\nlogin = [\"jane@mx\"]\nqueues = [\"all\"]\nroles = [\"agent\", \"admin\"]\n"+
+		strings.ReplaceAll(staffJane, "jane", "bob")+"queues = [\"SUPPORT\"]\n[staff.notify]\nall = []\nSUPPORT = [\"all\"]\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []ticketing.Person{
+		{Name: "jane", Display: "Jane Roe", Addresses: []string{"jane@company.example"}, Logins: []string{"jane@mx"}, Admin: true, Notify: defaultNotify()},
+		{Name: "bob", Addresses: []string{"bob@company.example"}, Queues: []string{"SUPPORT"}, Notify: map[string][]ticketing.Topic{"SUPPORT": {ticketing.TopicAll}}},
+	}
+	if got := cfg.staff(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }

@@ -27,6 +27,9 @@ type commands struct {
 	Reply       replyCmd       `cmd:"" help:"Answer the requester of a ticket by mail."`
 	Note        noteCmd        `cmd:"" help:"Add a note that staff alone see."`
 	Status      statusCmd      `cmd:"" help:"Move a ticket to another status."`
+	Assign      assignCmd      `cmd:"" help:"Give a ticket to a member of staff."`
+	Prio        prioCmd        `cmd:"" help:"Say how urgent a ticket is."`
+	Tag         tagCmd         `cmd:"" help:"Put tags on a ticket, or take them off."`
 	Held        heldCmd        `cmd:"" help:"List messages that wait to be accepted or dismissed, the oldest first."`
 	Accept      acceptCmd      `cmd:"" help:"Take a held message into its ticket."`
 	Dismiss     dismissCmd     `cmd:"" help:"Turn a held message down."`

@@ -53,6 +53,10 @@ func (g *agent) reload(a *app) {
 		g.log.Error("configuration not reloaded, the old one stays", "error", err)
 		return
 	}
+	if err := g.desk.SetStaff(a.ctx, cfg.staff()); err != nil {
+		g.log.Error("staff not reloaded, the old list stays", "error", err)
+		return
+	}
 	g.cfg.Queues, g.cfg.Roles, g.cfg.SharedDomains = cfg.Queues, cfg.Roles, cfg.SharedDomains
 	level, _ := cfg.logLevel()
 	g.level.Set(level)

@@ -144,7 +144,7 @@ func (g *agent) startDesk(ctx context.Context) (err error) {
 		g.log.Info("queue", "key", q.Key, "addresses", q.Address, "domain", q.Domain)
 	}
 	g.desk, err = ticketing.New(ctx, ticketing.Config{
-		Domain: g.cfg.Domain, Queues: g.cfg.queues(), Roles: g.cfg.roles(), Verify: g.verify, Log: g.log,
+		Domain: g.cfg.Domain, Queues: g.cfg.queues(), Roles: g.cfg.roles(), Staff: g.cfg.staff(), Verify: g.verify, Log: g.log,
 	}, g.store)
 	if err != nil {
 		return fmt.Errorf("desk: %w", err)

@@ -312,6 +312,23 @@ func (d *desk) testErrors() {
 	d.run(exitData, "reply", "SUPPORT-7102", "--text", "Late.", "--seen", "1")
 	d.run(0, "note", "SUPPORT-7102", "--text", "Call the fire brigade.")
 	d.run(0, "status", "SUPPORT-7102", "resolved")
+	d.run(exitUsage, "assign", "SUPPORT-7102")
+	d.run(exitData, "prio", "SUPPORT-7102", "1")
+	for want, args := range map[string][]string{
+		"assigned to jo": {"assign", "SUPPORT-7102", "me", "--as", "jo"},
+		"priority high":  {"prio", "SUPPORT-7102", "high"},
+		"tags fire vip":  {"tag", "SUPPORT-7102", "VIP", "fire"},
+	} {
+		if got := d.run(0, args...); !strings.Contains(got, "SUPPORT-7102: "+want) {
+			d.t.Errorf("%v says %q, want %q", args, got, want)
+		}
+	}
+	if got := d.run(0, "tag", "SUPPORT-7102", "--remove", "fire"); !strings.Contains(got, "tags vip\n") {
+		d.t.Errorf("a tag taken off: %q", got)
+	}
+	if got := d.run(0, "assign", "SUPPORT-7102", "nobody"); !strings.Contains(got, "assigned to nobody") {
+		d.t.Errorf("given to nobody: %q", got)
+	}
 }
 
 // testToken: TCP needs a token, and one that may read cannot write.

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"postdesk/ticketing"
 	"postdesk/ticketing/web"
 )
 
@@ -65,6 +66,15 @@ func ticketMarks(t web.Ticket) string {
 	}
 	if t.Suspicious {
 		marks = append(marks, "suspicious")
+	}
+	if t.Priority != string(ticketing.PriorityNormal) {
+		marks = append(marks, t.Priority)
+	}
+	if t.Assignee != "" {
+		marks = append(marks, "assignee:"+t.Assignee)
+	}
+	for _, tag := range t.Tags {
+		marks = append(marks, "#"+tag)
 	}
 	return strings.Join(marks, ",")
 }
@@ -204,26 +214,6 @@ func (cmd *replyCmd) send(a *app, where string) error {
 	}
 	p := &printer{w: a.stdout}
 	p.line("%s: %s %d added", m.Ticket, m.Kind, m.ID)
-	return p.err
-}
-
-type statusCmd struct {
-	Name   string `arg:"" help:"As SUPPORT-7102."`
-	Status string `arg:"" help:"new, open, waiting, resolved, closed, rejected or spam."`
-	As     string `placeholder:"NAME" help:"Who does it; you, when nothing is said."`
-}
-
-func (cmd *statusCmd) Run(a *app) error {
-	c, err := a.dial(cmd.As)
-	if err != nil {
-		return err
-	}
-	var t web.Ticket
-	if err := c.do(a.ctx, http.MethodPatch, "/api/v1/tickets/"+url.PathEscape(cmd.Name), nil, map[string]string{"status": cmd.Status}, &t); err != nil {
-		return err
-	}
-	p := &printer{w: a.stdout}
-	p.line("%s: %s", t.Name, t.Status)
 	return p.err
 }
 

@@ -48,10 +48,15 @@ type replyInput struct {
 	}
 }
 
-type statusInput struct {
+type changeInput struct {
 	TicketName
 	Body struct {
-		Status string `json:"status" enum:"new,open,waiting,resolved,closed,rejected,spam"`
+		Status     *ticketing.Status   `json:"status,omitempty" enum:"new,open,waiting,resolved,closed,rejected,spam"`
+		Assignee   *string             `json:"assignee,omitempty" maxLength:"100" doc:"name of a member of staff, me, or empty for nobody"`
+		Priority   *ticketing.Priority `json:"priority,omitempty" enum:"low,normal,high,urgent"`
+		Requester  *string             `json:"requester,omitempty" maxLength:"254" doc:"address of the customer; the one before gets nothing any more"`
+		AddTags    []string            `json:"add_tags,omitempty" maxItems:"50"`
+		RemoveTags []string            `json:"remove_tags,omitempty" maxItems:"50"`
 	}
 }
 
@@ -61,7 +66,7 @@ func (s *Server) ticketRoutes(api huma.API) {
 	}
 	huma.Register(api, op("GET", "/tickets", "listTickets", "Tickets, newest update first"), s.listTickets)
 	huma.Register(api, op("GET", "/tickets/{name}", "getTicket", "One ticket"), s.getTicket)
-	huma.Register(api, op("PATCH", "/tickets/{name}", "updateTicket", "Move a ticket to another status"), s.setStatus)
+	huma.Register(api, op("PATCH", "/tickets/{name}", "updateTicket", "Change a ticket: all that is named, or nothing"), s.changeTicket)
 	huma.Register(api, op("GET", "/tickets/{name}/messages", "listMessages", "All messages of a ticket"), s.listMessages)
 	reply := op("POST", "/tickets/{name}/replies", "addReply", "Answer the requester by mail")
 	note := op("POST", "/tickets/{name}/notes", "addNote", "Add a note that staff alone see")
@@ -137,8 +142,8 @@ func (s *Server) getTicket(ctx context.Context, in *TicketName) (*body[TicketDet
 	return &body[TicketDetail]{d}, nil
 }
 
-func (s *Server) setStatus(ctx context.Context, in *statusInput) (*body[Ticket], error) {
-	t, err := s.desk.SetStatus(ctx, actor(ctx), in.Name, ticketing.Status(in.Body.Status))
+func (s *Server) changeTicket(ctx context.Context, in *changeInput) (*body[Ticket], error) {
+	t, err := s.desk.Change(ctx, actor(ctx), in.Name, ticketing.Change(in.Body))
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}

@@ -17,6 +17,8 @@ type Ticket struct {
 	Requester     string    `json:"requester" doc:"address; empty when the mail names nobody"`
 	RequesterName string    `json:"requester_name"`
 	Assignee      string    `json:"assignee"`
+	Priority      string    `json:"priority" enum:"low,normal,high,urgent"`
+	Tags          []string  `json:"tags"`
 	Unverified    bool      `json:"unverified" doc:"nobody proved who opened it"`
 	Suspicious    bool      `json:"suspicious" doc:"its first mail failed the policy of the author's domain"`
 	Held          int64     `json:"held" doc:"messages that wait to be accepted or dismissed"`
@@ -27,7 +29,7 @@ type Ticket struct {
 }
 
 func viewTicket(t ticketing.Ticket) Ticket {
-	return Ticket{t.Name(), t.Queue, t.Subject, string(t.Status), t.Requester, t.RequesterName, t.Assignee, t.Unverified,
+	return Ticket{t.Name(), t.Queue, t.Subject, string(t.Status), t.Requester, t.RequesterName, t.Assignee, string(t.Priority), append([]string{}, t.Tags...), t.Unverified,
 		t.Suspicious, t.Held, t.LastSeq, t.Created.UTC(), t.Updated.UTC(), t.Waiting}
 }
 
