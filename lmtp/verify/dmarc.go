@@ -200,7 +200,10 @@ func requested(r record, tag string) (request string, ok bool) {
 	for _, name := range []string{"p", "sp", "np"} {
 		value, there := r[name]
 		if (there || name == "p") && !isPolicy(value) {
-			return "none", hasReportURI(r["rua"])
+			if hasReportURI(r["rua"]) {
+				return "none", true
+			}
+			return "", false
 		}
 	}
 	request = strings.ToLower(r[tag])

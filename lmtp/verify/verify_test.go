@@ -28,25 +28,19 @@ type zone struct {
 
 	mu    sync.Mutex
 	txt   map[string][]string
+	other map[string][]dns.RR
 	rcode map[string]int // per name; -1: no answer at all
 	key   ed25519.PrivateKey
 }
 
 func newZone(t *testing.T) *zone {
 	t.Helper()
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", pc.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	pc, l := onePort(t)
 	pub, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	z := &zone{t: t, addr: pc.LocalAddr().String(), txt: map[string][]string{}, rcode: map[string]int{}, key: key}
+	z := &zone{t: t, addr: pc.LocalAddr().String(), txt: map[string][]string{}, other: map[string][]dns.RR{}, rcode: map[string]int{}, key: key}
 	for _, d := range []string{"customer.example", "mail.customer.example", "other.example"} {
 		z.txt["s1._domainkey."+d+"."] = []string{"v=DKIM1; k=ed25519; p=" + base64.StdEncoding.EncodeToString(pub)}
 	}
@@ -55,6 +49,24 @@ func newZone(t *testing.T) *zone {
 		t.Cleanup(func() { s.Shutdown() })
 	}
 	return z
+}
+
+// onePort listens on one number by UDP and TCP; it may be taken for one of them.
+func onePort(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 20 {
+		pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.Listen("tcp", pc.LocalAddr().String())
+		if err == nil {
+			return pc, l
+		}
+		pc.Close()
+	}
+	t.Fatal("no port is free for UDP and TCP")
+	return nil, nil
 }
 
 func (z *zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
@@ -68,10 +80,18 @@ func (z *zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	case -1:
 		return
 	case dns.RcodeSuccess:
-		if len(z.txt[name]) == 0 {
+		if len(z.txt[name]) == 0 && len(z.other[name]) == 0 {
 			r.Rcode = dns.RcodeNameError
 		}
+		for _, rr := range z.other[name] {
+			if rr.Header().Rrtype == q.Question[0].Qtype {
+				r.Answer = append(r.Answer, rr)
+			}
+		}
 		for _, t := range z.txt[name] {
+			if q.Question[0].Qtype != dns.TypeTXT {
+				break
+			}
 			rr := &dns.TXT{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 60}}
 			for ; len(t) > 255; t = t[255:] {
 				rr.Txt = append(rr.Txt, t[:255])
@@ -90,6 +110,34 @@ func (z *zone) set(name string, rcode int, texts ...string) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.txt[name+"."], z.rcode[name+"."] = texts, rcode
+}
+
+// add takes a record as a zone file has it.
+func (z *zone) add(line string) {
+	z.t.Helper()
+	rr, err := dns.NewRR(line)
+	if err != nil {
+		z.t.Fatal(line, err)
+	}
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	name := strings.ToLower(rr.Header().Name)
+	z.other[name] = append(z.other[name], rr)
+}
+
+// fault makes a name fail, by the name of the response code or TIMEOUT.
+func (z *zone) fault(name, kind string) {
+	z.t.Helper()
+	code, ok := dns.StringToRcode[kind]
+	if kind == "TIMEOUT" {
+		code, ok = -1, true
+	}
+	if !ok {
+		z.t.Fatalf("no such fault: %s", kind)
+	}
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.rcode[dns.Fqdn(name)] = code
 }
 
 func (z *zone) sign(domain, raw string) string {
