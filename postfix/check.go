@@ -45,6 +45,7 @@ func Check(ctx context.Context, run Run, s Site) []Finding {
 	c.limits()
 	c.smtpd()
 	c.rewriting()
+	c.forgeries()
 	c.senders()
 	c.socket()
 	return c.findings

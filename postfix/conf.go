@@ -53,6 +53,7 @@ func MainCF(s Site) string {
 	}
 	merge(&b, "Closes SMTP smuggling: one who is outside could put a second mail, with an envelope of his\nown, into a first one.",
 		"smtpd_forbid_bare_newline = normalize")
+	headerChecks(&b, s)
 	if s.MessageSizeLimit > 0 {
 		merge(&b, fmt.Sprintf("The agent takes %d octets. What is larger must be refused at port 25: behind it, it\nwould wait in the queue for days and bounce.", s.MessageSizeLimit),
 			fmt.Sprintf("message_size_limit = %d (or less)", s.MessageSizeLimit-sizeSlack))

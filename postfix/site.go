@@ -29,6 +29,11 @@ type Site struct {
 	SubmissionUser string
 	// MessageSizeLimit is the largest message that the agent takes, in octets; 0 for no limit.
 	MessageSizeLimit int64
+	// AuthservID is that of the Authentication-Results that the desk believes, and SpamHeader
+	// the field and value of a spam verdict; empty for none.
+	AuthservID, SpamHeader string
+	// FieldsBelow says that these stand where a sender could write them too.
+	FieldsBelow bool
 	// ConfigDir is Postfix's configuration directory; empty for the default.
 	ConfigDir string
 }

@@ -53,6 +53,7 @@ func bothSite() Site {
 	s.Patterns = append(s.Patterns, shared.Patterns...)
 	s.Socket = "inet:127.0.0.1:24"
 	s.MessageSizeLimit = 50 << 20
+	s.AuthservID, s.SpamHeader, s.FieldsBelow = "mx.Example", "X-Spam: Yes", true
 	return s
 }
 
@@ -63,7 +64,7 @@ func sites() map[string]Site {
 func TestGolden(t *testing.T) {
 	for name, s := range sites() {
 		for kind, got := range map[string]string{
-			"recipients": RecipientTable(s), "transport": TransportTable(s), "senders": SubmissionAccount(s),
+			"recipients": RecipientTable(s), "transport": TransportTable(s), "senders": SubmissionAccount(s), "headers": HeaderTable(s),
 			"master.cf": MasterCF(s), "main.cf": MainCF(s),
 		} {
 			file := filepath.Join("testdata", name+"."+kind)
@@ -156,7 +157,7 @@ var before = map[string]map[string]string{
 		"virtual_mailbox_maps": "inline:{ jane@example.com=jane/ }", "smtpd_forbid_bare_newline": "no"},
 	"both": {"transport_maps": "", "relay_domains": "other.example", "relay_recipient_maps": "inline:{ @other.example=OK }",
 		"virtual_mailbox_domains": "example.com", "virtual_mailbox_maps": "inline:{ jane@example.com=jane/ }",
-		"smtpd_forbid_bare_newline": "no", "message_size_limit": "10240000"},
+		"smtpd_forbid_bare_newline": "no", "message_size_limit": "10240000", "header_checks": ""},
 }
 
 // install writes a private configuration with everything that is printed for a site,
@@ -174,7 +175,7 @@ func install(t *testing.T, name string) Site {
 	}
 	submission := "  -o smtpd_sender_login_maps=" + s.senderMap() + "\n"
 	if err := errors.Join(
-		write(s.TablePath, RecipientTable(s)), write(s.TransportPath(), TransportTable(s)), write(s.SenderPath(), SubmissionAccount(s)),
+		write(s.TablePath, RecipientTable(s)), write(s.TransportPath(), TransportTable(s)), write(s.SenderPath(), SubmissionAccount(s)), write(s.HeaderPath(), HeaderTable(s)),
 		write(filepath.Join(dir, "main.cf"), baseMain+main), write(filepath.Join(dir, "master.cf"), baseMaster+submission+MasterCF(s)),
 	); err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"postdesk/lmtp/verify"
 	"postdesk/postfix"
 )
 
@@ -26,7 +27,7 @@ type postfixPlace struct {
 
 type postfixPrintCmd struct {
 	postfixPlace
-	What string `arg:"" optional:"" default:"all" enum:"recipients,transport,senders,master,main,all" help:"recipients, transport, senders, master, main or all (${default})."`
+	What string `arg:"" optional:"" default:"all" enum:"recipients,transport,senders,headers,master,main,all" help:"recipients, transport, senders, headers, master, main or all (${default})."`
 }
 
 func (cmd *postfixPrintCmd) Run(a *app) error {
@@ -44,6 +45,7 @@ func (cmd *postfixPrintCmd) Run(a *app) error {
 		{"recipients", postfix.RecipientTable(site)},
 		{"transport", postfix.TransportTable(site)},
 		{"senders", postfix.SubmissionAccount(site)},
+		{"headers", postfix.HeaderTable(site)},
 	}
 	for _, t := range texts {
 		if cmd.What != "all" && cmd.What != t.what {
@@ -75,6 +77,7 @@ func (c *config) site(place postfixPlace) (postfix.Site, error) {
 	return postfix.Site{
 		Patterns: dir.Patterns(), Socket: socket, OwnDomains: own, SharedDomains: shared, TablePath: place.Table,
 		SubmissionUser: c.Submission.Username, MessageSizeLimit: c.LMTP.MaxMessageBytes, ConfigDir: place.ConfigDir,
+		AuthservID: c.Trust.AuthservID, SpamHeader: c.Trust.SpamHeader, FieldsBelow: c.Trust.AuthservPlace == verify.Below,
 	}, nil
 }
 
