@@ -40,7 +40,8 @@ fuzz:
 LAB := postfix:/usr/sbin/postmap sasl2-bin:/usr/sbin/saslpasswd2 libsasl2-modules:/usr/share/doc/libsasl2-modules \
   libsasl2-modules-db:/usr/share/doc/libsasl2-modules-db
 deps-run: NEED := $(LAB) swaks:/usr/bin/swaks
-deps-test: NEED := $(LAB) strace:/usr/bin/strace procps:/usr/bin/pgrep chromium:/usr/bin/chromium
+deps-test: NEED := $(LAB) strace:/usr/bin/strace procps:/usr/bin/pgrep chromium:/usr/bin/chromium \
+  opendkim:/usr/sbin/opendkim rspamd:/usr/bin/rspamd
 deps-bench: NEED := $(LAB) dovecot-core:/usr/sbin/dovecot dovecot-lmtpd:/usr/lib/dovecot/lmtp
 deps: deps-run deps-test deps-bench
 

@@ -31,6 +31,12 @@ type DNS struct {
 	asked   []string
 }
 
+// NewDNS starts a server beside the lab's.
+func NewDNS() (*DNS, error) { return startDNS() }
+
+// Stop ends it.
+func (d *DNS) Stop() error { return d.stop() }
+
 // startDNS serves one port by UDP and by TCP.
 func startDNS() (*DNS, error) {
 	d := &DNS{records: map[string][]dns.RR{}, trouble: map[string]Trouble{}}

@@ -18,12 +18,13 @@ const Selector = "s1"
 
 // Signer signs mail with DKIM as the domains of customers do.
 type Signer struct {
-	dns  *DNS
-	mu   sync.Mutex
-	keys map[string]*rsa.PrivateKey
+	dns      *DNS
+	imported bool // it has the keys that were given to it, and makes none
+	mu       sync.Mutex
+	keys     map[string]*rsa.PrivateKey
 }
 
-// NewSigner makes a signer that publishes its keys in d.
+// NewSigner makes a signer that publishes its keys in d, or nowhere when d is nil.
 func NewSigner(d *DNS) *Signer { return &Signer{dns: d, keys: map[string]*rsa.PrivateKey{}} }
 
 // Publish gives a domain a key, unless it has one.
@@ -42,16 +43,32 @@ func (s *Signer) key(domain string) (*rsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	der, err := x509.MarshalPKIXPublicKey(&k.PublicKey)
+	record, err := keyRecord(k)
 	if err != nil {
 		return nil, err
 	}
-	if s.dns == nil {
+	if s.imported {
 		return nil, fmt.Errorf("no key of %s was imported", domain)
 	}
-	s.dns.TXT(Selector+"._domainkey."+domain, "v=DKIM1; k=rsa; p="+base64.StdEncoding.EncodeToString(der))
+	if s.dns != nil {
+		s.dns.TXT(Selector+"._domainkey."+domain, record)
+	}
 	s.keys[domain] = k
 	return k, nil
+}
+
+func keyRecord(k *rsa.PrivateKey) (string, error) {
+	der, err := x509.MarshalPKIXPublicKey(&k.PublicKey)
+	return "v=DKIM1; k=rsa; p=" + base64.StdEncoding.EncodeToString(der), err
+}
+
+// Record is what is published of a domain's key.
+func (s *Signer) Record(domain string) (string, error) {
+	k, err := s.key(domain)
+	if err != nil {
+		return "", err
+	}
+	return keyRecord(k)
 }
 
 // Sign signs raw for a domain: body and the usual header fields.
@@ -100,5 +117,5 @@ func ImportSigner(domain string, der []byte) (*Signer, error) {
 	if !ok {
 		return nil, fmt.Errorf("the key of %s is %T, not RSA", domain, k)
 	}
-	return &Signer{keys: map[string]*rsa.PrivateKey{domain: r}}, nil
+	return &Signer{imported: true, keys: map[string]*rsa.PrivateKey{domain: r}}, nil
 }
