@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"postdesk/ticketing/mail"
 )
 
 // ClaimOutgoing gives mail that is due to a runner, which has it alone for the time
@@ -58,6 +60,10 @@ func (d *Desk) SettleOutgoing(ctx context.Context, id int64, s Settlement) error
 			return nil // cancelled meanwhile, or settled before
 		}
 		o.State, o.Lease, o.LastReply, o.QueueID, o.NextAttempt = s.State, time.Time{}, s.Reply, s.QueueID, s.NextAttempt
+		o.Status, o.Permanent = "", s.State == OutFailed
+		if s.State != OutSubmitted {
+			o.Status = mail.StatusIn(s.Reply)
+		}
 		if err := tx.UpdateOutgoing(o); err != nil {
 			return err
 		}
@@ -69,7 +75,7 @@ func (d *Desk) SettleOutgoing(ctx context.Context, id int64, s Settlement) error
 		case OutSubmitted:
 			e.Type, e.Facts = MessageSubmitted, map[string]string{"queue_id": s.QueueID}
 		case OutFailed:
-			e.Type, e.Facts = MessageFailed, map[string]string{"stage": "submission"}
+			e.Type, e.Facts = MessageFailed, map[string]string{"stage": "submission", "status": o.Status, "permanent": "true"}
 		case OutQueued:
 			if o.Attempts > 1 {
 				return nil // said once
@@ -125,7 +131,7 @@ func (d *Desk) RetryOutgoing(ctx context.Context, id int64) error {
 		if o.State != OutQueued && o.State != OutFailed {
 			return fmt.Errorf("%w: outgoing mail %d is %s", ErrConflict, id, o.State)
 		}
-		o.State, o.NextAttempt = OutQueued, d.now()
+		o.State, o.NextAttempt, o.Permanent, o.Attempts = OutQueued, d.now(), false, 0
 		return tx.UpdateOutgoing(o)
 	})
 }

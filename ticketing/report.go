@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
+
+	"postdesk/ticketing/mail"
 )
 
 // reported says which mail of ours a message reports on: it came to the reverse-path
@@ -27,11 +30,20 @@ var reportStates = map[string]struct {
 	event string
 }{
 	"failed":    {OutFailed, MessageFailed},
+	"expired":   {OutFailed, MessageFailed}, // of no RFC; some programs write it
 	"delayed":   {OutDelayed, MessageDelayed},
 	"delivered": {OutDelivered, MessageDelivered},
 	"relayed":   {OutRelayed, MessageRelayed},
 	"expanded":  {OutRelayed, MessageRelayed},
 }
+
+// A mail that failed for a while only goes out again, when it is not old: the next server
+// gave up early, or has no queue. What failed after days in a queue is for people.
+const (
+	resubmitMax   = 2
+	resubmitAfter = time.Hour
+	resubmitUntil = 24 * time.Hour
+)
 
 // applyReport writes the fate of a mail of ours to the reply that it carried, and the
 // report itself into the ticket.
@@ -86,36 +98,76 @@ func (d *Desk) outgoingOf(tx Tx, own Message, id outgoingID) (*Outgoing, error) 
 	return nil, nil
 }
 
+// aboutRecipient gives what a report says of the one recipient of a mail of ours. A report
+// that names one alone means this mail, wherever it was sent on to; of several, only the one
+// that we wrote to.
+func aboutRecipient(r *mail.Report, recipient string) []mail.ReportRecipient {
+	if len(r.Recipients) == 1 {
+		return r.Recipients
+	}
+	var out []mail.ReportRecipient
+	for _, rec := range r.Recipients {
+		if strings.EqualFold(rec.Address, recipient) || strings.EqualFold(rec.Original, recipient) {
+			out = append(out, rec)
+		}
+	}
+	return out
+}
+
 func (d *Desk) settleByReport(tx Tx, o Outgoing, j *job) error {
-	for _, r := range j.msg.Report.Recipients {
-		s, known := reportStates[strings.ToLower(r.Action)]
-		// A late "delayed" must not hide the end.
-		if !known || o.State == OutFailed || o.State == OutDelivered {
-			continue
-		}
-		o.State = s.state
-		o.LastReply = strings.TrimSpace(fmt.Sprintf("%s %s", r.Status, r.Diagnostic))
-		if err := tx.UpdateOutgoing(o); err != nil {
-			return err
-		}
-		facts := map[string]string{"action": r.Action, "status": r.Status, "permanent": fmt.Sprint(r.Permanent)}
-		if err := tx.Append(&Event{Time: d.now(), Type: s.event, Ticket: o.Ticket, Message: o.Message, Outgoing: o.ID,
-			Actor: "mail", Origin: "mail", Facts: facts}); err != nil {
-			return err
-		}
-		if s.state != OutFailed {
-			continue
-		}
-		// The requester has no answer: somebody must look at the ticket again.
-		t, err := tx.Ticket(o.Ticket)
-		if err != nil {
-			return err
-		}
-		if err := d.reopen(tx, t, "mail", "mail"); err != nil {
+	for _, r := range aboutRecipient(j.msg.Report, o.Recipient) {
+		var err error
+		if o, err = d.settleRecipient(tx, o, r); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// settleRecipient writes what a report says of a mail.
+func (d *Desk) settleRecipient(tx Tx, o Outgoing, r mail.ReportRecipient) (Outgoing, error) {
+	event, facts, changed := d.afterReport(&o, r)
+	if !changed {
+		return o, nil
+	}
+	if err := tx.UpdateOutgoing(o); err != nil {
+		return o, err
+	}
+	err := tx.Append(&Event{Time: d.now(), Type: event, Ticket: o.Ticket, Message: o.Message, Outgoing: o.ID,
+		Actor: "mail", Origin: "mail", Facts: facts})
+	if err != nil || o.State != OutFailed {
+		return o, err
+	}
+	// The requester has no answer: somebody must look at the ticket again.
+	t, err := tx.Ticket(o.Ticket)
+	if err != nil {
+		return o, err
+	}
+	return o, d.reopen(tx, t, "mail", "mail")
+}
+
+// afterReport brings a mail to the state that a report means, and gives the event that tells
+// it. A late "delayed" must not hide the end, nor take out of the queue what goes out again.
+func (d *Desk) afterReport(o *Outgoing, r mail.ReportRecipient) (event string, facts map[string]string, changed bool) {
+	s, known := reportStates[strings.ToLower(r.Action)]
+	if !known || o.State == OutFailed || o.State == OutDelivered {
+		return "", nil, false
+	}
+	soft := s.state == OutFailed && !r.Permanent
+	if (soft || s.state == OutDelayed) && (o.State == OutQueued || o.State == OutCancelled) {
+		return "", nil, false
+	}
+	o.State, o.Status, o.Permanent, o.LastReply = s.state, r.Status, r.Permanent, r.Diagnostic
+	if o.LastReply == "" {
+		o.LastReply = r.Status
+	}
+	facts = map[string]string{"action": r.Action, "status": r.Status, "permanent": fmt.Sprint(r.Permanent)}
+	if soft && o.Resubmitted < resubmitMax && d.now().Sub(o.Created) < resubmitUntil {
+		o.State, o.Lease, o.Attempts, o.Resubmitted = OutQueued, time.Time{}, 0, o.Resubmitted+1
+		o.NextAttempt = d.now().Add(time.Duration(o.Resubmitted) * resubmitAfter)
+		s.event, facts["again"] = MessageDelayed, o.NextAttempt.UTC().Format(time.RFC3339)
+	}
+	return s.event, facts, true
 }
 
 // reportedNotice is reported for mail to staff.
@@ -149,16 +201,14 @@ func (d *Desk) applyNoticeReport(tx Tx, a Arrival, j *job, n noticeID) (map[int6
 	if err := d.announce(tx, m, Decision{Row: "12"}, false); err != nil {
 		return nil, err
 	}
-	for _, r := range j.msg.Report.Recipients {
-		s, known := reportStates[strings.ToLower(r.Action)]
-		if !known || o.State == OutFailed || o.State == OutDelivered {
+	for _, r := range aboutRecipient(j.msg.Report, o.Recipient) {
+		_, facts, changed := d.afterReport(&o, r)
+		if !changed {
 			continue
 		}
-		o.State, o.LastReply = s.state, strings.TrimSpace(fmt.Sprintf("%s %s", r.Status, r.Diagnostic))
 		if err := tx.UpdateOutgoing(o); err != nil {
 			return nil, err
 		}
-		facts := map[string]string{"action": r.Action, "status": r.Status, "permanent": fmt.Sprint(r.Permanent)}
 		if err := d.noticeSettled(tx, o, "mail", facts); err != nil {
 			return nil, err
 		}

@@ -212,6 +212,9 @@ type Outgoing struct {
 	NextAttempt time.Time
 	Lease       time.Time // claimed by a runner until then
 	LastReply   string    // what the server said last, or the fault
+	Status      string    // enhanced status code of that (RFC 3463), empty for none
+	Permanent   bool      // it is no use to try again (RFC 3463 section 2, class 5)
+	Resubmitted int       // how often it went out again after a report of failure
 	QueueID     string    // Postfix's
 	Created     time.Time
 }

@@ -149,13 +149,36 @@ func (p *printer) message(m web.Message) {
 		p.line("   ! %s", problem)
 	}
 	for _, o := range m.Outgoing {
-		p.line("   to %s: %s %s", o.Recipient, o.State, o.LastReply)
+		p.line("   to %s: %s", o.Recipient, fate(o))
 	}
 	for _, att := range m.Attachments {
 		p.line("   attachment: %s (%s, %d octets)", att.Name, att.Type, att.Size)
 	}
 	p.line("")
 	p.text(m.NewText)
+}
+
+// fate says how a mail fares: what failed for good, what may be tried again and what is
+// being tried again are different things to whoever wrote it.
+func fate(o web.Outgoing) string {
+	s := o.State
+	switch {
+	case o.State == "failed" && o.Permanent:
+		s = "failed for good"
+	case o.State == "failed":
+		s = fmt.Sprintf("failed for now; postdesk queue retry %d sends it again", o.ID)
+	case o.State == "delayed":
+		s = "delayed; the next server goes on trying"
+	case o.State == "queued" && o.Resubmitted > 0:
+		s = "failed for now; goes out again at " + shortTime(o.NextAttempt)
+	}
+	if o.Status != "" && !strings.Contains(o.LastReply, o.Status) {
+		s += " (" + o.Status + ")"
+	}
+	if o.LastReply != "" {
+		s += ": " + o.LastReply
+	}
+	return s
 }
 
 type replyCmd struct {

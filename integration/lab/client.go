@@ -61,12 +61,15 @@ type Message struct {
 
 // Outgoing is one mail that carries a reply.
 type Outgoing struct {
-	ID        int64  `json:"id"`
-	Recipient string `json:"recipient"`
-	State     string `json:"state"`
-	LastReply string `json:"last_reply"`
-	QueueID   string `json:"queue_id"`
-	MessageID string `json:"message_id"`
+	ID          int64  `json:"id"`
+	Recipient   string `json:"recipient"`
+	State       string `json:"state"`
+	LastReply   string `json:"last_reply"`
+	Status      string `json:"status"`
+	Permanent   bool   `json:"permanent"`
+	Resubmitted int    `json:"resubmitted"`
+	QueueID     string `json:"queue_id"`
+	MessageID   string `json:"message_id"`
 }
 
 // Event is one line of the feed.

@@ -221,6 +221,9 @@ var (
 	replyCode = regexp.MustCompile(`(?:^|[^\w.:/@-])([45][0-57]\d)(?:[\s:;,)\]}>#."'-]|$)`)
 )
 
+// StatusIn is the enhanced status code (RFC 3463) in what a server said, empty for none.
+func StatusIn(s string) string { return firstStatus(s[:min(len(s), reportLineMax)]) }
+
 // firstStatus is the first status code of failure in a line, or else the first.
 func firstStatus(s string) string {
 	if strings.IndexByte(s, '.') < 0 {

@@ -16,7 +16,7 @@ func (t *tx) outgoingValues(o ticketing.Outgoing) ([]any, error) {
 		return nil, err
 	}
 	return []any{ref(o.Ticket), ref(o.Message), o.Recipient, o.ReversePath, o.MessageID, o.EnvelopeID, raw, string(o.State),
-		o.Attempts, o.NextAttempt, o.Lease, o.LastReply, o.QueueID, o.Created}, nil
+		o.Attempts, o.NextAttempt, o.Lease, o.LastReply, o.QueueID, o.Created, o.Status, o.Permanent, o.Resubmitted}, nil
 }
 
 func (t *tx) AddOutgoing(o *ticketing.Outgoing) error {
@@ -25,8 +25,8 @@ func (t *tx) AddOutgoing(o *ticketing.Outgoing) error {
 		return err
 	}
 	return t.get(`INSERT INTO outgoing (ticket, message, recipient, reverse_path, message_id, envelope_id, raw, state,
-		attempts, next_attempt, lease, last_reply, queue_id, created)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id`, args, &o.ID)
+		attempts, next_attempt, lease, last_reply, queue_id, created, status, permanent, resubmitted)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING id`, args, &o.ID)
 }
 
 func (t *tx) UpdateOutgoing(o ticketing.Outgoing) error {
@@ -35,17 +35,19 @@ func (t *tx) UpdateOutgoing(o ticketing.Outgoing) error {
 		return err
 	}
 	return t.change(`UPDATE outgoing SET ticket = $1, message = $2, recipient = $3, reverse_path = $4, message_id = $5, envelope_id = $6,
-		raw = $7, state = $8, attempts = $9, next_attempt = $10, lease = $11, last_reply = $12, queue_id = $13, created = $14
-		WHERE id = $15`, append(args, o.ID)...)
+		raw = $7, state = $8, attempts = $9, next_attempt = $10, lease = $11, last_reply = $12, queue_id = $13, created = $14,
+		status = $15, permanent = $16, resubmitted = $17 WHERE id = $18`, append(args, o.ID)...)
 }
 
 const selectOutgoing = `SELECT o.id AS id, o.ticket, o.message, o.recipient, o.reverse_path, o.message_id, o.envelope_id, r.hash, o.state,
-	o.attempts, o.next_attempt, o.lease, o.last_reply, o.queue_id, o.created
+	o.attempts, o.next_attempt, o.lease, o.last_reply, o.queue_id, o.created,
+	o.status, o.permanent, o.resubmitted
 	FROM outgoing o LEFT JOIN raw r ON r.id = o.raw`
 
 func scanOutgoing(r row) (o ticketing.Outgoing, err error) {
 	err = r.Scan(&o.ID, refCol{&o.Ticket}, refCol{&o.Message}, &o.Recipient, &o.ReversePath, &o.MessageID, &o.EnvelopeID, hashCol{&o.Raw},
-		&o.State, &o.Attempts, timeCol{&o.NextAttempt}, timeCol{&o.Lease}, &o.LastReply, &o.QueueID, timeCol{&o.Created})
+		&o.State, &o.Attempts, timeCol{&o.NextAttempt}, timeCol{&o.Lease}, &o.LastReply, &o.QueueID, timeCol{&o.Created},
+		&o.Status, &o.Permanent, &o.Resubmitted)
 	return o, err
 }
 

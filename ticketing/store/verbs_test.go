@@ -300,10 +300,10 @@ func TestOutgoing(t *testing.T) {
 		ok(t, tx.AddMessage(&ack))
 		ok(t, tx.AddMessage(&reply))
 		o := ticketing.Outgoing{Ticket: k.ID, Message: reply.ID, Recipient: "jane@client.example", ReversePath: "a-bounces+1@x", MessageID: "1@x", EnvelopeID: "e",
-			Raw: s.Hash, State: ticketing.OutQueued, Attempts: 1, NextAttempt: at(5), Lease: at(6), LastReply: "451", QueueID: "Q", Created: at(1)}
+			Raw: s.Hash, State: ticketing.OutQueued, Attempts: 1, NextAttempt: at(5), Lease: at(6), LastReply: "451", QueueID: "Q", Created: at(1), Status: "4.2.2", Resubmitted: 2}
 		ok(t, tx.AddOutgoing(&o))
 		same(t, "outgoing", must[ticketing.Outgoing](t)(tx.Outgoing(o.ID)), o)
-		o = ticketing.Outgoing{ID: o.ID, Ticket: k.ID, Message: ack.ID, Recipient: "joe@client.example", State: ticketing.OutFailed, Created: at(9)}
+		o = ticketing.Outgoing{ID: o.ID, Ticket: k.ID, Message: ack.ID, Recipient: "joe@client.example", State: ticketing.OutFailed, Created: at(9), Permanent: true}
 		ok(t, tx.UpdateOutgoing(o))
 		same(t, "updated", must[ticketing.Outgoing](t)(tx.Outgoing(o.ID)), o)
 		missing[ticketing.Outgoing](t, "outgoing")(tx.Outgoing(999))

@@ -51,6 +51,9 @@ type Outgoing struct {
 	Attempts    int       `json:"attempts"`
 	NextAttempt time.Time `json:"next_attempt,omitzero"`
 	LastReply   string    `json:"last_reply,omitempty" doc:"what the server said last, or the fault"`
+	Status      string    `json:"status,omitempty" example:"5.1.1" doc:"enhanced status code of what was said last"`
+	Permanent   bool      `json:"permanent" doc:"a hard failure: it is no use to try again"`
+	Resubmitted int       `json:"resubmitted,omitempty" doc:"how often it went out again after a report of failure"`
 	QueueID     string    `json:"queue_id,omitempty" doc:"Postfix's"`
 	MessageID   string    `json:"message_id"`
 	Created     time.Time `json:"created"`
@@ -58,7 +61,7 @@ type Outgoing struct {
 
 func viewOutgoing(o ticketing.Outgoing) Outgoing {
 	v := Outgoing{ID: o.ID, Message: o.Message, Recipient: o.Recipient, State: string(o.State), Attempts: o.Attempts,
-		LastReply: o.LastReply, QueueID: o.QueueID, MessageID: o.MessageID, Created: o.Created.UTC()}
+		LastReply: o.LastReply, Status: o.Status, Permanent: o.Permanent, Resubmitted: o.Resubmitted, QueueID: o.QueueID, MessageID: o.MessageID, Created: o.Created.UTC()}
 	if o.State == ticketing.OutQueued {
 		v.NextAttempt = o.NextAttempt.UTC()
 	}
