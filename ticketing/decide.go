@@ -3,27 +3,27 @@ package ticketing
 // Facts are all that the decision on one inbound message depends on. Names and
 // subjects are not among them: what a header claims gives no rights.
 type Facts struct {
-	Loop       bool // bears our own loop mark, or more than 50 Received fields
-	Report     bool // a report on a mail of ours, proven by reverse-path or Message-ID
-	Automatic  bool // a machine wrote it (RFC 3834)
-	List       bool // a mailing list passed it on; a person may have written it
-	Temporary  bool // DNS could not say who wrote it
-	AtTicket   bool // came to the address of a ticket that exists
-	Thread     bool // shows a token or Message-ID that we gave to a participant of the ticket
-	FromHolder bool // and From is that participant
-	FromKnown  bool // From is some participant of the ticket
-	Third      bool // that participant, or else the holder, is a third party that staff asked
-	Author     bool // From is proven
-	Fails      bool // the author's domain asks for quarantine or reject, and the message fails
-	Signed     bool // the author's domain has signed its mail before
-	Follows    bool // answers a foreign Message-ID that a ticket holds
-	Form       bool // From is a contact form of the queue
-	Ended      bool // the ticket was closed so long ago that it is not reopened
-	Spam       bool // a filter that we trust calls it spam
+	Loop       bool `json:"loop"`        // bears our own loop mark, or more than 50 Received fields
+	Report     bool `json:"report"`      // a report on a mail of ours, proven by reverse-path or Message-ID
+	Automatic  bool `json:"automatic"`   // a machine wrote it (RFC 3834)
+	List       bool `json:"list"`        // a mailing list passed it on; a person may have written it
+	Temporary  bool `json:"temporary"`   // DNS could not say who wrote it
+	AtTicket   bool `json:"at_ticket"`   // came to the address of a ticket that exists
+	Thread     bool `json:"thread"`      // shows a token or Message-ID that we gave to a participant of the ticket
+	FromHolder bool `json:"from_holder"` // and From is that participant
+	FromKnown  bool `json:"from_known"`  // From is some participant of the ticket
+	Third      bool `json:"third"`       // that participant, or else the holder, is a third party that staff asked
+	Author     bool `json:"author"`      // From is proven
+	Fails      bool `json:"fails"`       // the author's domain asks for quarantine or reject, and the message fails
+	Signed     bool `json:"signed"`      // the author's domain has signed its mail before
+	Follows    bool `json:"follows"`     // answers a foreign Message-ID that a ticket holds
+	Form       bool `json:"form"`        // From is a contact form of the queue
+	Ended      bool `json:"ended"`       // the ticket was closed so long ago that it is not reopened
+	Spam       bool `json:"spam"`        // a filter that we trust calls it spam
 
-	Staff      bool // From is the address of a member of staff
-	StaffToken bool // and the token is one that we gave to that person
-	StaffProof bool // and From is proven by DKIM or by a login that is mapped to that person
+	Staff      bool `json:"staff"`       // From is the address of a member of staff
+	StaffToken bool `json:"staff_token"` // and the token is one that we gave to that person
+	StaffProof bool `json:"staff_proof"` // and From is proven by DKIM or by a login that is mapped to that person
 }
 
 // Effect is what becomes of an inbound message.

@@ -14,6 +14,7 @@ type inspectCmd struct {
 	JSON       bool     `name:"json" help:"One JSON object a line, in the order of the files."`
 	Nameserver string   `env:"POSTDESK_DNS_NAMESERVER" placeholder:"HOST:PORT" help:"Ask this name server, in place of the system's."`
 	Envelope   string   `name:"reverse-path" placeholder:"ADDRESS" help:"Of the envelope, for SPF."`
+	AsDelivery []string `name:"as-delivery" placeholder:"ADDRESS" help:"Ask the running agent what would become of it as a delivery to this address: the row of the trust table, and why. Nothing is written."`
 	NoDNS      bool     `name:"no-dns" help:"Ask none: nobody is proven."`
 }
 
@@ -88,6 +89,9 @@ type inspectSignature struct {
 
 // Run inspects every file; one that cannot be read does not stop the others.
 func (cmd *inspectCmd) Run(a *app) error {
+	if len(cmd.AsDelivery) > 0 {
+		return cmd.asDelivery(a)
+	}
 	check := func(context.Context, []byte, *mail.Message) mail.Authentication {
 		return mail.Authentication{Reason: "DNS was not asked"}
 	}

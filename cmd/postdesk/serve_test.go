@@ -192,13 +192,18 @@ func (d *desk) run(code int, args ...string) string {
 
 func (d *desk) deliver(message string) {
 	d.t.Helper()
+	d.deliverTo("new@support-ticket.example", message)
+}
+
+func (d *desk) deliverTo(to, message string) {
+	d.t.Helper()
 	conn, err := net.Dial("unix", filepath.Join(d.dir, "lmtp.sock"))
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	c := smtp.NewClientLMTP(conn)
 	defer c.Close()
-	if err := c.SendMail("jane@customer.example", []string{"new@support-ticket.example"}, strings.NewReader(strings.ReplaceAll(message, "\n", "\r\n"))); err != nil {
+	if err := c.SendMail("jane@customer.example", []string{to}, strings.NewReader(strings.ReplaceAll(message, "\n", "\r\n"))); err != nil {
 		d.t.Fatal(err)
 	}
 }

@@ -22,7 +22,8 @@ type Person struct {
 
 func viewPerson(p ticketing.Participant) Person { return Person{p.Address, p.Name, p.Role, p.Muted} }
 
-type participantPath struct {
+// ParticipantPath is a participant in a path; exported as TicketName is.
+type ParticipantPath struct {
 	TicketName
 	Address string `path:"address" maxLength:"320"`
 }
@@ -36,7 +37,7 @@ type addParticipantInput struct {
 }
 
 type muteInput struct {
-	participantPath
+	ParticipantPath
 	Body struct {
 		Muted bool `json:"muted"`
 	}
@@ -59,7 +60,7 @@ func (s *Server) participantRoutes(api huma.API) {
 		return done(ctx, p, err)
 	})
 	huma.Register(api, op("DELETE", "/{address}", "removeParticipant", "Remove a person: their token ends at once"),
-		func(ctx context.Context, in *participantPath) (*body[Person], error) {
+		func(ctx context.Context, in *ParticipantPath) (*body[Person], error) {
 			p, err := s.desk.RemoveParticipant(ctx, actor(ctx), in.Name, in.Address)
 			return done(ctx, p, err)
 		})
@@ -69,7 +70,7 @@ func (s *Server) participantRoutes(api huma.API) {
 			return done(ctx, p, err)
 		})
 	huma.Register(api, op("POST", "/{address}/revoke", "revokeParticipant", "End every token that a person was given until now"),
-		func(ctx context.Context, in *participantPath) (*body[Person], error) {
+		func(ctx context.Context, in *ParticipantPath) (*body[Person], error) {
 			p, err := s.desk.RevokeParticipant(ctx, actor(ctx), in.Name, in.Address)
 			return done(ctx, p, err)
 		})

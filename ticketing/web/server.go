@@ -100,6 +100,7 @@ func (s *Server) routes(control bool) *http.ServeMux {
 		s.tokenRoutes(api)
 		s.importRoutes(api)
 		s.keyRoutes(api)
+		s.explainRoutes(api)
 	}
 	return mux
 }
