@@ -40,7 +40,14 @@ func (d *Desk) addParticipant(tx Tx, by Actor, t Ticket, who mail.Address, role 
 		return p, err
 	}
 	if i := slices.IndexFunc(people, func(o Participant) bool { return o.Address == p.Address }); i >= 0 {
-		if p = people[i]; p.Role != RoleRemoved {
+		p = people[i]
+		switch {
+		case p.Role == RoleRemoved:
+		case p.Role == RoleThird && role != RoleThird:
+			return p, fmt.Errorf("%w: %s is a third party of %s, whom you can ask; to let it see the conversation remove it first", ErrInvalid, p.Address, t.Name())
+		case p.Role != RoleThird && role == RoleThird:
+			return p, fmt.Errorf("%w: %s takes part in %s already: answer, and it is among the readers", ErrInvalid, p.Address, t.Name())
+		default:
 			return p, nil
 		}
 		p.Role, p.Muted = role, false

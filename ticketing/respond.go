@@ -16,12 +16,17 @@ func (d *Desk) respond(ctx context.Context, e Event) (func(Tx) error, error) {
 	if e.Facts[acknowledgeFact] == acknowledgeDue {
 		return d.acknowledge(ctx, e)
 	}
-	if e.Type != ReplyAdded {
+	read := func(tx Tx) (conversation, error) { return readConversation(tx, e.Message) }
+	switch e.Type {
+	case ReplyAdded:
+	case QuestionAdded:
+		read = func(tx Tx) (conversation, error) { return readQuestion(tx, e) }
+	default:
 		return nil, nil
 	}
 	var c conversation
 	err := d.store.Read(ctx, func(tx Tx) (err error) {
-		c, err = readConversation(tx, e.Message)
+		c, err = read(tx)
 		return err
 	})
 	if err != nil {
@@ -99,6 +104,21 @@ func readConversation(tx Tx, reply int64) (c conversation, err error) {
 	return c, err
 }
 
+// replySubject is that of the ticket, and of a question its own.
+func replySubject(c conversation) string {
+	if c.reply.Kind == KindQuestion {
+		return c.reply.Subject
+	}
+	return mail.ReplySubject(c.ticket.Subject)
+}
+
+// readable says that a message of this participant was shown, or is between it and staff:
+// only then an answer to them may quote it.
+func (p Participant) readable(m Message) bool {
+	return m.Kind == KindInbound && (m.Visibility == Shown || p.Role == RoleThird && m.Visibility == StaffOnly) &&
+		strings.EqualFold(m.From.Address, p.Address)
+}
+
 // answered says that a participant gets the answers. A third party gets what it is asked,
 // and no more.
 func (p Participant) answered() bool {
@@ -121,7 +141,7 @@ func (d *Desk) compose(ctx context.Context, c conversation, p Participant) ([]by
 		From:      mail.Address{Name: senderName(d.forCustomers(c.reply.Actor), q), Address: c.ticket.Name() + "@" + q.Domain},
 		ReplyTo:   mail.Address{Name: q.Name, Address: c.ticket.Name() + "+" + d.replyToken(p) + "@" + q.Domain},
 		To:        mail.Address{Name: p.Name, Address: p.Address},
-		Subject:   mail.ReplySubject(c.ticket.Subject),
+		Subject:   replySubject(c),
 		Date:      c.reply.Received,
 		MessageID: o.MessageID,
 		Body:      c.reply.Body,
@@ -148,7 +168,7 @@ func (d *Desk) compose(ctx context.Context, c conversation, p Participant) ([]by
 func (d *Desk) continueThread(ctx context.Context, draft *mail.Draft, o *Outgoing, c conversation, p Participant) error {
 	for i := len(c.messages) - 1; i >= 0; i-- {
 		m := c.messages[i]
-		if m.Kind != KindInbound || m.Visibility != Shown || !strings.EqualFold(m.From.Address, p.Address) {
+		if !p.readable(m) {
 			continue
 		}
 		raw, err := d.store.Raw(ctx, m.Raw)

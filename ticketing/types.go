@@ -67,9 +67,10 @@ type Kind string
 
 // The kinds of message.
 const (
-	KindInbound         Kind = "inbound" // somebody's mail
-	KindReply           Kind = "reply"   // ours to the requester
-	KindNote            Kind = "note"    // staff alone see it
+	KindInbound         Kind = "inbound"  // somebody's mail
+	KindReply           Kind = "reply"    // ours to the requester
+	KindNote            Kind = "note"     // staff alone see it
+	KindQuestion        Kind = "question" // ours to a third party; staff and it alone see it
 	KindAcknowledgement Kind = "acknowledgement"
 	KindReport          Kind = "report" // a delivery report (RFC 3464)
 )
@@ -173,6 +174,7 @@ const (
 	MessageSuppressed = "message.suppressed"
 	ReplyAdded        = "reply.added"
 	NoteAdded         = "note.added"
+	QuestionAdded     = "question.added"
 	MessageQueued     = "message.queued"
 	MessageSubmitted  = "message.submitted"
 	MessageDelayed    = "message.delayed"

@@ -26,6 +26,7 @@ type commands struct {
 	Ticket      ticketCmd      `cmd:"" help:"List and show tickets."`
 	Reply       replyCmd       `cmd:"" help:"Answer the requester of a ticket by mail."`
 	Note        noteCmd        `cmd:"" help:"Add a note that staff alone see."`
+	Ask         askCmd         `cmd:"" help:"Ask a third party by mail; its answers are for staff alone."`
 	Status      statusCmd      `cmd:"" help:"Move a ticket to another status."`
 	Assign      assignCmd      `cmd:"" help:"Give a ticket to a member of staff."`
 	Prio        prioCmd        `cmd:"" help:"Say how urgent a ticket is."`

@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"postdesk/ticketing/web"
 )
@@ -139,6 +141,47 @@ type participantRevokeCmd struct{ participantAct }
 
 func (cmd *participantRevokeCmd) Run(a *app) error {
 	return cmd.send(a, http.MethodPost, "/revoke", nil)
+}
+
+type askCmd struct {
+	Ticket  string `arg:"" help:"As SUPPORT-7102."`
+	Address string `arg:"" help:"Of the third party, as a supplier."`
+	Name    string `placeholder:"NAME" help:"Display name of the third party."`
+	Subject string `help:"Stands after the name of the ticket; the ticket's own subject is not shown."`
+	Text    string `help:"Markdown; read from standard input when it is not given."`
+	As      string `placeholder:"NAME" help:"Who asks; you, when nothing is said."`
+	Key     string `placeholder:"KEY" help:"Asking again with the same key does nothing twice."`
+}
+
+// Run asks somebody who sees nothing of the conversation.
+func (cmd *askCmd) Run(a *app) error {
+	text := cmd.Text
+	if text == "" {
+		data, err := io.ReadAll(a.stdin)
+		if err != nil {
+			return fmt.Errorf("standard input: %w", err)
+		}
+		text = string(data)
+	}
+	if strings.TrimSpace(text) == "" {
+		return fault{exitUsage, "the text is empty; give --text or standard input"}
+	}
+	c, err := a.dial(cmd.As)
+	if err != nil {
+		return err
+	}
+	header := http.Header{}
+	if cmd.Key != "" {
+		header.Set("Idempotency-Key", cmd.Key)
+	}
+	in := map[string]string{"address": cmd.Address, "name": cmd.Name, "subject": cmd.Subject, "text": text}
+	var m web.Message
+	if err := c.do(a.ctx, http.MethodPost, "/api/v1/tickets/"+url.PathEscape(cmd.Ticket)+"/questions", header, in, &m); err != nil {
+		return err
+	}
+	p := &printer{w: a.stdout}
+	p.line("%s: %s %d added", m.Ticket, m.Kind, m.ID)
+	return p.err
 }
 
 type keyCmd struct {

@@ -51,5 +51,7 @@ func TestTrustCommands(t *testing.T) {
 	says([]string{"key 1 signs"}, "key", "rotate")
 	says([]string{"signs", "verifies until"}, "key", "list")
 	says([]string{"reply 3 added"}, "reply", "SUPPORT-7102", "--text", "Hello.", "--cc", "Carl <carl@partner.example>")
+	says([]string{"question 4 added"}, "ask", "SUPPORT-7102", "help@acme.example", "--text", "Is it in stock?")
+	says([]string{"help@acme.example", "third"}, "participant", "list", "SUPPORT-7102")
 	says([]string{"carl@partner.example"}, "participant", "list", "SUPPORT-7102")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -53,6 +54,9 @@ func (s *Server) participantRoutes(api huma.API) {
 		}
 		return &body[Person]{viewPerson(p)}, nil
 	}
+	ask := huma.Operation{Method: "POST", Path: "/api/v1/tickets/{name}/questions", OperationID: "addQuestion", Summary: "Ask a third party by mail; its answers are for staff alone"}
+	ask.DefaultStatus, ask.MaxBodyBytes, ask.BodyReadTimeout = http.StatusCreated, 4<<20, time.Minute
+	huma.Register(api, ask, s.addQuestion)
 	add := op("POST", "", "addParticipant", "Confirm a person: they get the answers")
 	add.DefaultStatus = http.StatusCreated
 	huma.Register(api, add, func(ctx context.Context, in *addParticipantInput) (*body[Person], error) {
@@ -74,6 +78,31 @@ func (s *Server) participantRoutes(api huma.API) {
 			p, err := s.desk.RevokeParticipant(ctx, actor(ctx), in.Name, in.Address)
 			return done(ctx, p, err)
 		})
+}
+
+type askInput struct {
+	TicketName
+	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"asking again with the same key does nothing twice"`
+	Body struct {
+		Address string `json:"address" minLength:"3" maxLength:"320"`
+		Name    string `json:"name,omitempty" maxLength:"200"`
+		Subject string `json:"subject,omitempty" maxLength:"500" doc:"stands after the name of the ticket"`
+		Text    string `json:"text" minLength:"1" maxLength:"1000000" doc:"Markdown"`
+	}
+}
+
+func (s *Server) addQuestion(ctx context.Context, in *askInput) (*body[Message], error) {
+	m, _, err := s.desk.Ask(ctx, actor(ctx), ticketing.Question{
+		Ticket: in.Name, To: mail.Address{Name: in.Body.Name, Address: in.Body.Address}, Subject: in.Body.Subject, Text: in.Body.Text, Key: in.Key,
+	})
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	v, err := s.viewMessage(ctx, strings.ToUpper(in.Name), m, nil)
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	return &body[Message]{v}, nil
 }
 
 // HeldMessage is a message that waits to be accepted or dismissed.

@@ -72,7 +72,7 @@ func viewOutgoing(o ticketing.Outgoing) Outgoing {
 type Message struct {
 	ID             int64               `json:"id"`
 	Ticket         string              `json:"ticket"`
-	Kind           string              `json:"kind" enum:"inbound,reply,note,acknowledgement,report"`
+	Kind           string              `json:"kind" enum:"inbound,reply,note,question,acknowledgement,report"`
 	Visibility     string              `json:"visibility" enum:"shown,held,dismissed,folded,staff-only"`
 	Row            string              `json:"row,omitempty" doc:"of the trust table"`
 	Reason         string              `json:"reason,omitempty" doc:"why it was decided so"`
