@@ -49,7 +49,12 @@ type Message struct {
 		Author string `json:"author"`
 		Method string `json:"method"`
 		Reason string `json:"reason"`
-		DKIM   []struct {
+		Login  string `json:"login"`
+		SPF    *struct {
+			Client string `json:"client"`
+			Result string `json:"result"`
+		} `json:"spf"`
+		DKIM []struct {
 			Domain string `json:"domain"`
 			Result string `json:"result"`
 			Reason string `json:"reason"`

@@ -70,7 +70,23 @@ func (v *Verifier) signatures(ctx context.Context, raw []byte, h header, p polic
 			list[i].Reason += ": " + strings.TrimPrefix(err.Error(), "dkim: ")
 		}
 	}
-	return list
+	return shorten(list, chosen)
+}
+
+// signaturesShown is how many signatures a verdict lists: it is stored with each message.
+const signaturesShown = 20
+
+// shorten drops what was not verified from a list that is too long.
+func shorten(list []mail.Signature, chosen []bool) (short []mail.Signature) {
+	if len(list) <= signaturesShown {
+		return list
+	}
+	for i, s := range list {
+		if chosen[i] {
+			short = append(short, s)
+		}
+	}
+	return short
 }
 
 // choose takes those first that can be aligned: thousands of others must not hide them.

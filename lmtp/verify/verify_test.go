@@ -246,6 +246,9 @@ func TestManySignatures(t *testing.T) {
 	if a.Author != "jo@customer.example" {
 		t.Errorf("author %q: %s", a.Author, a.Reason)
 	}
+	if len(a.DKIM) != 5 {
+		t.Errorf("%d signatures are listed", len(a.DKIM))
+	}
 	if n := z.asked.Load(); n > 12 {
 		t.Errorf("%d look-ups", n)
 	}

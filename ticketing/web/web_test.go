@@ -20,11 +20,12 @@ import (
 
 // site is an API on a desk on a real store.
 type site struct {
-	t       *testing.T
-	desk    *ticketing.Desk
-	tcp     *httptest.Server
-	control *httptest.Server
-	fault   error // of readiness
+	t        *testing.T
+	desk     *ticketing.Desk
+	tcp      *httptest.Server
+	control  *httptest.Server
+	fault    error // of readiness
+	warnings []string
 }
 
 func newSite(t *testing.T) *site {
@@ -44,7 +45,7 @@ func newSite(t *testing.T) *site {
 	run, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); s.desk.Run(run) }()
-	w := New(Config{Desk: s.desk, Version: "test", Heartbeat: 20 * time.Millisecond, Ready: map[string]func(context.Context) error{
+	w := New(Config{Desk: s.desk, Version: "test", Heartbeat: 20 * time.Millisecond, Warnings: func() []string { return s.warnings }, Ready: map[string]func(context.Context) error{
 		"thing": func(context.Context) error { return s.fault },
 	}})
 	s.tcp, s.control = httptest.NewServer(w.Handler()), httptest.NewServer(w.ControlHandler())
@@ -267,6 +268,11 @@ func TestReady(t *testing.T) {
 	s := newSite(t)
 	if res := s.call(s.tcp.URL, "GET", "/readyz", "", "", nil); res.StatusCode != 200 {
 		t.Errorf("ready: %d", res.StatusCode)
+	}
+	s.warnings = []string{"mail is changed"}
+	var warned struct{ Warnings []string }
+	if res := s.call(s.tcp.URL, "GET", "/readyz", "", "", &warned); res.StatusCode != 200 || len(warned.Warnings) != 1 || warned.Warnings[0] != s.warnings[0] {
+		t.Errorf("with a warning: %d %v", res.StatusCode, warned)
 	}
 	s.fault = errors.New("the thing is broken: mend it")
 	var answer struct{ Checks map[string]string }
