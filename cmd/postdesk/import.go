@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -42,6 +41,7 @@ func (cmd *importCmd) Run(a *app) error {
 	defer stop()
 	i := &importer{app: a, progress: newProgress(a.stderr), options: web.ImportOptions{Queue: cmd.Queue, Status: cmd.Status, Ours: cmd.Ours, Alias: cmd.Alias}}
 	err := i.run(ctx, cmd.Path)
+	i.progress.leave()
 	if ctx.Err() != nil {
 		return fault{exitTemp, fmt.Sprintf("interrupted; %d mails were added: run the same command again, and it goes on from there", i.sum.Added)}
 	}
@@ -201,11 +201,13 @@ func (i *importer) read(m historyMail) ([]byte, error) {
 		i.open = o
 	}
 	raw, err := io.ReadAll(i.open.mail(m.at))
-	if err == nil && m.at.Verbatim && int64(len(raw)) != m.at.End-m.at.Start {
-		err = errors.New("it has become shorter while it was read")
-	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.path, err)
+	}
+	// A mail program may have moved the mails of a file that were found before.
+	_, key, err := readKey(bytes.NewReader(raw))
+	if err != nil || key != m.key {
+		return nil, fault{exitTemp, fmt.Sprintf("%s was changed while it was read; run the same command again", s.path)}
 	}
 	return raw, nil
 }

@@ -88,13 +88,7 @@ func (x *indexer) mail(o *opened, n int, at mail.MboxMail) error {
 		x.h.large = append(x.h.large, fmt.Sprintf("%s, at octet %d: %d MB", o.path, at.Start, (at.End-at.Start)>>20))
 		return nil
 	}
-	in := bufio.NewReaderSize(o.mail(at), 32<<10)
-	head, err := readHead(in)
-	if err != nil {
-		return err
-	}
-	m := mail.Intake(head)
-	key, err := ticketing.ImportKey(m, head, in)
+	m, key, err := readKey(o.mail(at))
 	if err != nil {
 		return err
 	}
@@ -115,6 +109,18 @@ func (x *indexer) mail(o *opened, n int, at mail.MboxMail) error {
 	x.h.mails = append(x.h.mails, historyMail{source: n, at: at, key: key, date: date})
 	x.h.threads = append(x.h.threads, ticketing.NewThreadMail(m, x.aliases, x.ours, date))
 	return nil
+}
+
+// readKey reads a mail to its end, and gives its header and its key.
+func readKey(r io.Reader) (*mail.Message, ticketing.Hash, error) {
+	in := bufio.NewReader(r)
+	head, err := readHead(in)
+	if err != nil {
+		return nil, ticketing.Hash{}, err
+	}
+	m := mail.Intake(head)
+	key, err := ticketing.ImportKey(m, head, in)
+	return m, key, err
 }
 
 // readHead reads up to the blank line below the header. Blank lines above it are passed

@@ -52,7 +52,12 @@ func (p *progress) step(done, total int64, unit string) {
 // end shows the last of it.
 func (p *progress) end(done, total int64, unit string) {
 	p.show(done, total, unit)
-	if p.terminal {
+	p.leave()
+}
+
+// leave goes below the bar, so that what comes next has a line of its own.
+func (p *progress) leave() {
+	if p.width > 0 {
 		fmt.Fprintln(p.w)
 		p.width = 0
 	}

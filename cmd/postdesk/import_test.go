@@ -82,7 +82,7 @@ func TestSources(t *testing.T) {
 }
 
 // index reads files as an import does.
-func index(t *testing.T, paths ...string) *history {
+func index(t testing.TB, paths ...string) *history {
 	t.Helper()
 	files, err := sources(paths)
 	if err != nil {
@@ -128,6 +128,41 @@ func TestIndex(t *testing.T) {
 	h.mails[1].known = true // the report was imported before the mail came to light
 	if anchors = h.anchors(); anchors[0] != h.mails[1].key {
 		t.Error("a mail does not join what is there of its thread")
+	}
+}
+
+// On a terminal a bar stands in one line, and what comes after it in the next.
+func TestProgressBar(t *testing.T) {
+	var out bytes.Buffer
+	p := newProgress(&out)
+	p.terminal = true
+	p.start("reading", 0)
+	p.show(5, 10, "KB")
+	p.show(0, 0, "KB")
+	p.leave()
+	p.leave()
+	want := "\r[############............] reading 5 of 10 KB, 50 %\r[########################] reading 0 of 0 KB, 100 %\n"
+	if out.String() != want {
+		t.Errorf("%q", out.String())
+	}
+}
+
+// What was changed between the two passes is not taken for what was found.
+func TestImportOfChangedFile(t *testing.T) {
+	root := tree(t, map[string]string{"box": "From a@b Thu Feb  1 10:20:30 2024\nSubject: one\n\nbody\n\nFrom a@b Thu Feb  1 10:20:31 2024\nSubject: two\n\nbody\n"})
+	i := &importer{history: index(t, filepath.Join(root, "box"))}
+	defer i.close()
+	if raw, err := i.read(i.history.mails[1]); err != nil || string(raw) != "Subject: two\n\nbody\n" {
+		t.Fatalf("%q %v", raw, err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "box"), []byte("From a@b Thu Feb  1 10:20:31 2024\nSubject: two\n\nbody\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range i.history.mails {
+		var f fault
+		if _, err := i.read(m); !errors.As(err, &f) || f.code != exitTemp {
+			t.Errorf("%v", err)
+		}
 	}
 }
 

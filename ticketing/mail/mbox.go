@@ -213,7 +213,7 @@ func (m *Mbox) Open(at MboxMail) io.Reader {
 	if at.Verbatim {
 		return section
 	}
-	return &unquoter{in: bufio.NewReaderSize(section, 32<<10), fresh: true}
+	return &unquoter{in: bufio.NewReaderSize(section, int(min(32<<10, at.End-at.Start))), fresh: true}
 }
 
 // unquoter takes one '>' off lines of a body that read ">From ", ">>From " and so on.
