@@ -35,7 +35,7 @@ func (p *parsing) readBody(root *entity) {
 	}
 	if anyPart(r.rich, true) {
 		m.HTML = joinRich(r.rich)
-		m.HTMLText = htmlText(m.HTML)
+		m.HTMLText, m.htmlMarks = readHTML(m.HTML)
 	}
 	r.tellEvents()
 	markInline(r.files, m.HTML)

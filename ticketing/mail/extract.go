@@ -1,220 +1,290 @@
 package mail
 
 import (
-	"regexp"
 	"strings"
+	"unicode"
 )
 
 // extractMax is how much of a text is looked through for quotes, in octets; what is
 // longer is shown whole.
 const extractMax = 512 << 10
 
-// A history begins within so many lines, and what introduces it is no longer than this:
-// the search must not take long on a text that was made to be slow.
-const (
-	searchMax     = 1000
-	lineSearchMax = 300
-)
+// Nothing that introduces a quote is longer than this: a longer line is text.
+const introMax = 300
 
 // extractNew gives what the author wrote, without quoted history and signature. When
 // in doubt it shows more: nothing is cut from storage, and a sentence that is missing
 // is worse than one that is there twice.
 func extractNew(m *Message) string {
 	text := m.Text
-	if strings.TrimSpace(text) == "" {
+	onlyHTML := strings.TrimSpace(text) == ""
+	if onlyHTML {
 		text = m.HTMLText
 	}
 	if len(text) > extractMax {
 		return text
 	}
-	lines := strings.Split(strings.TrimRight(text, "\n \t"), "\n")
-	out := strings.TrimSpace(strings.Join(withoutHistory(lines), "\n"))
+	if onlyHTML {
+		return orWhole(extractMarked(text, m.htmlMarks), text)
+	}
+	e := extraction{lines: textLines(text)}
+	out := e.run()
+	// The plain text of some programs does not show where the history begins, or breaks
+	// its lines so that the marks are lost. Their HTML says it.
+	if (!e.history || e.broken) && len(m.htmlMarks) > 0 && len(m.HTMLText) <= extractMax {
+		if marked := extractMarked(m.HTMLText, m.htmlMarks); marked != "" {
+			return marked
+		}
+	}
+	return orWhole(out, text)
+}
+
+func orWhole(out, text string) string {
 	if out == "" {
-		return text
+		return strings.Trim(text, "\n")
 	}
 	return out
 }
 
-// withoutHistory drops the quotes and what introduces them, and the signatures.
-func withoutHistory(lines []string) []string {
-	var kept, part []string
-	flush := func() {
-		kept = append(kept, withoutSignature(part)...)
-		part = nil
-	}
-	for i := 0; i < len(lines); i++ {
-		line := lines[i]
-		if isQuoted(line) {
-			flush()
-			continue
-		}
-		if i > searchMax || len(line) > lineSearchMax { // no introduction of a quote looks like this
-			part = append(part, line)
-			continue
-		}
-		if n := headerBlock(lines[i:]); n > 0 {
-			// Outlook marks nothing below its block: all of it is history.
-			flush()
-			return trimBlank(kept)
-		}
-		if n := attribution(lines[i:]); n > 0 {
-			flush()
-			// At the very top it introduces what is answered below it.
-			if !quotesFollow(lines[i+n:]) && len(trimBlank(kept)) > 0 {
-				return trimBlank(kept)
-			}
-			i += n - 1
-			continue
-		}
-		part = append(part, line)
-	}
-	flush()
-	return trimBlank(kept)
+// textLine is a line with what is asked of it.
+type textLine struct {
+	raw    string
+	text   string // without marks that nobody sees and white space around it
+	low    string // text in lower case; empty when it is too long to be looked at
+	quoted bool
+	code   bool     // stands in a fence
+	html   htmlMark // what the HTML says of it
 }
 
-func isQuoted(line string) bool {
-	return strings.HasPrefix(strings.TrimLeft(line, " \t"), ">")
+func (l textLine) blank() bool { return l.text == "" }
+
+func textLines(text string) []textLine {
+	raw := strings.Split(strings.TrimRight(text, "\n \t\r"), "\n")
+	lines := make([]textLine, len(raw))
+	for i, r := range raw {
+		lines[i] = newLine(r)
+	}
+	return lines
+}
+
+func newLine(raw string) textLine {
+	l := textLine{raw: raw, text: visible(raw)}
+	if len(l.text) <= introMax {
+		l.low = strings.ToLower(l.text)
+	}
+	l.quoted = isQuote(l.text)
+	return l
+}
+
+// visible takes off the marks of direction and the like that surround names and dates in
+// lines of programs, and makes each white space a plain one.
+func visible(s string) string {
+	s = strings.TrimSpace(s)
+	plain := true
+	for i := 0; i < len(s) && plain; i++ {
+		plain = s[i] < 0x80 && s[i] != '\t'
+	}
+	if plain {
+		return s
+	}
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.Is(unicode.Cf, r):
+			return -1
+		}
+		return r
+	}, s))
+}
+
+// isQuote is for a line that begins with the mark of a quote. A banner (">>> sale <<<") is
+// none, nor is a "From" that was marked on its way (RFC 4155).
+func isQuote(s string) bool {
+	return strings.HasPrefix(s, ">") && !strings.HasSuffix(s, "<<") && !strings.HasPrefix(s, ">From ")
+}
+
+// extraction goes through the lines of a text.
+type extraction struct {
+	lines   []textLine
+	kept    []string
+	part    []textLine // lines of the author since the last quote
+	history bool       // something was found that the author did not write
+	broken  bool       // lines of a quote were broken, and lost their marks
+	depth   int        // of fenced code; inside nothing is looked for
+}
+
+// run drops the quotes and what introduces them, and the signatures.
+func (e *extraction) run() string {
+	e.unarmor()
+	for i := 0; i < len(e.lines); {
+		n, stop := e.step(i)
+		if stop {
+			break
+		}
+		i += n
+	}
+	e.flush(true)
+	return strings.TrimSpace(strings.Join(e.kept, "\n"))
+}
+
+// step looks at one line, and says how many it has dealt with, and whether all below is
+// history.
+func (e *extraction) step(i int) (n int, stop bool) {
+	l := e.lines[i]
+	if n := e.fence(i); n > 0 {
+		for _, l := range e.lines[i : i+n] {
+			l.code = true
+			e.part = append(e.part, l)
+		}
+		return n, false
+	}
+	if l.html == markBelow || isAboveThis(l) {
+		return 0, e.end()
+	}
+	if l.quoted || l.html == markQuote {
+		e.flush(false)
+		return e.quote(i), false
+	}
+	if l.low == "" {
+		e.part = append(e.part, l)
+		return 1, false
+	}
+	if startsHistory(e.lines, i) {
+		return 1, e.end()
+	}
+	if before, ok := sharedLine(e.lines, i); ok {
+		e.part = append(e.part, newLine(before))
+		e.flush(false)
+		e.history = true
+		return 1, false
+	}
+	if n := attribution(e.lines, i); n > 0 {
+		return e.attributed(i, n)
+	}
+	e.part = append(e.part, l)
+	return 1, false
+}
+
+// end stops at a history that is not marked below, if there is anything above it: at the
+// very top it is all that there is.
+func (e *extraction) end() bool {
+	e.flush(true)
+	e.history = true
+	return true
+}
+
+// attributed deals with n lines that introduce a quote.
+func (e *extraction) attributed(i, n int) (int, bool) {
+	e.flush(false)
+	e.history = true
+	if quotesFollow(e.lines, i+n) {
+		return n + e.barQuote(i+n), false
+	}
+	// At the very top it introduces what is answered below it.
+	return n, len(e.kept) > 0
+}
+
+// quote says how many lines a quote has from i on. Where a program broke the lines of what
+// it quoted, the rest of such a line is without a mark.
+func (e *extraction) quote(i int) int {
+	e.history = true
+	n := 1
+	for i+n < len(e.lines) {
+		l, prev := e.lines[i+n], e.lines[i+n-1]
+		next := i+n+1 < len(e.lines) && e.lines[i+n+1].quoted
+		switch {
+		case l.quoted:
+		case prev.quoted && next && e.isRest(prev, l):
+			e.broken = true
+		default:
+			return n
+		}
+		n++
+	}
+	return n
+}
+
+// isRest is for the rest of a quoted line: it goes on in the middle of a sentence, below a
+// line as long as a line gets. After one was found, the end of a sentence is no reason.
+func (e *extraction) isRest(above, l textLine) bool {
+	r := firstRune(l.text)
+	if len(above.text) < 60 || !unicode.IsLower(r) || len(l.text) > len(above.text) {
+		return false
+	}
+	end := above.text[len(above.text)-1]
+	return end != '?' && end != '!' && end != ':' && (end != '.' || e.broken)
+}
+
+func firstRune(s string) rune {
+	for _, r := range s {
+		return r
+	}
+	return 0
+}
+
+// barQuote counts lines that are quoted by "|", which only an introduction makes a quote.
+func (e *extraction) barQuote(i int) int {
+	n := 0
+	for ; i+n < len(e.lines); n++ {
+		if l := e.lines[i+n]; !strings.HasPrefix(l.text, "|") && !(l.blank() && n == 0) {
+			break
+		}
+	}
+	if n > 0 && !strings.HasPrefix(e.lines[i+n-1].text, "|") {
+		return 0
+	}
+	return n
+}
+
+// fence says how many lines a fenced block of code has from i on, 0 when there is none or
+// it has no end.
+func (e *extraction) fence(i int) int {
+	if !strings.HasPrefix(e.lines[i].text, "```") {
+		return 0
+	}
+	if e.depth < 0 {
+		return 0 // a search has found before that no fence follows
+	}
+	for n := 1; i+n < len(e.lines); n++ {
+		if e.lines[i+n].text == "```" {
+			return n + 1
+		}
+	}
+	e.depth = -1
+	return 0
+}
+
+// flush moves the lines of the author to those that are kept, without the signature below
+// them. What a program put between the author's words and the history goes, too.
+func (e *extraction) flush(bottom bool) {
+	part := withoutSignature(e.part, bottom)
+	for len(e.kept) > 0 && len(part) > 0 && part[0].blank() {
+		part = part[1:]
+	}
+	if len(part) > 0 && len(e.kept) > 0 {
+		e.kept = append(e.kept, "")
+	}
+	for _, l := range part {
+		e.kept = append(e.kept, l.raw)
+	}
+	e.part = e.part[:0]
 }
 
 // quotesFollow says whether the next words are quoted: then answers may stand between
 // the quotes, or below them.
-func quotesFollow(lines []string) bool {
-	for _, l := range lines {
-		if strings.TrimSpace(l) != "" {
-			return isQuoted(l)
+func quotesFollow(lines []textLine, i int) bool {
+	for ; i < len(lines); i++ {
+		if l := lines[i]; !l.blank() {
+			return l.quoted || l.html == markQuote || strings.HasPrefix(l.text, "|") && i+1 < len(lines) && strings.HasPrefix(lines[i+1].text, "|")
 		}
 	}
 	return false
 }
 
-func trimBlank(lines []string) []string {
-	for len(lines) > 0 && strings.TrimSpace(lines[len(lines)-1]) == "" {
+func trimBlank(lines []textLine) []textLine {
+	for len(lines) > 0 && lines[len(lines)-1].blank() {
 		lines = lines[:len(lines)-1]
 	}
 	return lines
-}
-
-// The labels of a forwarded header in the tongues of Outlook and Apple Mail.
-var (
-	fromLabel = labels(`from|von|de|da|van|från|fra|od|lähettäjä|feladó|от|кому|від|kimden|gönderen|από|发件人|寄件者|差出人|送信元|보낸 ?사람|מאת|من|expéditeur|remitente|afsender|nadawca|odesílatel|sender`)
-	restLabel = labels(`sent|date|to|cc|subject|gesendet|datum|an|betreff|envoyé|date|à|objet|enviado( el)?|fecha|para|asunto|data|assunto|inviato|a|oggetto|verzonden|aan|onderwerp|skickat|till|ämne|` +
-		`sendt|dato|til|emne|wysłano|do|temat|odesláno|komu|předmět|lähetetty|vastaanottaja|aihe|küldve|címzett|tárgy|отправлено|дата|кому|тема|надіслано|gönderilme|tarih|kime|konu|στάλθηκε|προς|θέμα|` +
-		`发送时间|收件人|主题|寄件日期|收件者|主旨|送信日時|宛先|件名|보낸 ?날짜|받는 ?사람|제목|reply-to|répondre à|importance|priority`)
-	separator = regexp.MustCompile(`(?i)^\s*[-_=*]{2,}\s*(original message|original appointment|forwarded message|reply message|ursprüngliche nachricht|originalnachricht|weitergeleitete nachricht|` +
-		`message d['’]origine|message original|message transféré|mensaje original|mensaje reenviado|mensagem original|messaggio originale|messaggio inoltrato|oorspronkelijk bericht|origineel bericht|` +
-		`ursprungligt meddelande|originalmeddelande|oprindelig meddelelse|opprinnelig melding|original besked|wiadomość oryginalna|oryginalna wiadomość|původní zpráva|alkuperäinen viesti|eredeti üzenet|` +
-		`исходное сообщение|пересылаемое сообщение|оригінальне повідомлення|orijinal mesaj|αρχικό μήνυμα|原始邮件|原始郵件|元のメッセージ|원본 메시지)\s*[-_=*]{2,}`)
-	rule = regexp.MustCompile(`^\s*[_-]{20,}\s*$`)
-)
-
-func labels(words string) *regexp.Regexp {
-	return regexp.MustCompile(`(?i)^\s*\**\s*(` + words + `)\s*\**\s*[:：]`)
-}
-
-// headerBlock says how many lines introduce a history that is not marked: a separator,
-// or the header of the message below. 0 is none.
-func headerBlock(lines []string) int {
-	if separator.MatchString(lines[0]) {
-		return 1
-	}
-	if rule.MatchString(lines[0]) {
-		for i := 1; i < min(4, len(lines)); i++ {
-			if strings.TrimSpace(lines[i]) != "" {
-				return headerFields(lines[i:], true)
-			}
-		}
-		return 0
-	}
-	return headerFields(lines, false)
-}
-
-// headerFields wants a sender and two more fields close by: one alone is prose. Below a
-// rule they may come in any order.
-func headerFields(lines []string, anyOrder bool) int {
-	if !fromLabel.MatchString(lines[0]) && !(anyOrder && restLabel.MatchString(lines[0])) {
-		return 0
-	}
-	from, fields := false, 0
-	for i := 0; i < min(9, len(lines)); i++ {
-		switch {
-		case fromLabel.MatchString(lines[i]) && !from:
-			from = true
-		case restLabel.MatchString(lines[i]):
-			fields++
-		}
-		if from && fields >= 2 {
-			return i + 1
-		}
-	}
-	return 0
-}
-
-// The line above a quote: "On …, Jo wrote:", in its order in many tongues. It may be
-// wrapped, so that several lines are read as one.
-var (
-	wrote = regexp.MustCompile(`(?i)(\bwrote|\bwrites|\bschrieb|\bschrijft|\bschreef|\ba écrit|\bécrit|\bescribió|\bescreveu|\bha scritto|\bscrive|\bskrev|\bskriver|\bkirjoitti|\bnapisał(\(a\)|a)?|\bnapsal(a)?|` +
-		`\bírta|\bnapísal|\bpíše|\ba scris|\byazdı|\bşunu yazdı|\bje napisao|\bviết|написал(а)?|писал(а)?|пишет|написав|пише|написа|έγραψε|写道|寫道|のメッセージ|書きました|작성|เขียน|כתב|كتب|said)\b?\s*[:：]?\s*$`)
-	dated   = regexp.MustCompile(`\d{4}|\d{1,2}[:.]\d{2}|\d{1,2}[./-]\d{1,2}`)
-	opening = regexp.MustCompile(`(?i)^\s*\**\s*((on|am|le|el|em|il|op|den|på|w dniu|dnia|dne|de|a|at|vào|în|tarihinde)\s|\d{1,4}[-./年]|\d{1,2}\.? \p{L}|\p{L}{2,9}\.?,? \d|[^<>]{1,60}<\S+@\S+>)`)
-	mailbox = regexp.MustCompile(`<?\S+@\S+\.\S+>?`)
-)
-
-// endsWrote looks at the end alone, where the verb stands.
-func endsWrote(line string) bool {
-	if len(line) > 40 {
-		line = line[len(line)-40:]
-	}
-	return wrote.MatchString(line)
-}
-
-// attribution says how many lines introduce a quote, 0 for none.
-func attribution(lines []string) int {
-	if strings.TrimSpace(lines[0]) == "" || !opening.MatchString(lines[0]) && !endsWrote(lines[0]) {
-		return 0
-	}
-	joined := ""
-	for n := 1; n <= min(4, len(lines)); n++ {
-		line := strings.TrimSpace(strings.ReplaceAll(lines[n-1], "\u00a0", " "))
-		// A '>' may close the address that was wrapped before it.
-		wrapped := strings.Count(joined, "<") > strings.Count(joined, ">") && len(line) < 40
-		if line == "" || isQuoted(line) && !wrapped {
-			return 0
-		}
-		joined = strings.TrimSpace(joined + " " + line)
-		if len(joined) > 400 {
-			return 0
-		}
-		if !strings.HasSuffix(joined, ":") && !strings.HasSuffix(joined, "：") && !endsWrote(joined) {
-			continue
-		}
-		if dated.MatchString(joined) && (endsWrote(joined) || mailbox.MatchString(joined) && strings.HasSuffix(joined, ":")) {
-			return n
-		}
-		if endsWrote(joined) && quotesFollow(lines[n:]) {
-			return n
-		}
-	}
-	return 0
-}
-
-// mobile are the lines that phones and programs put under a mail. A sentence that only
-// begins like one has a comma, or more words.
-var mobile = regexp.MustCompile(`(?i)^\s*\W{0,2}(sent (from|via|with) (my|a|the|yahoo|outlook|mail|gmail|proton|samsung|iphone|ipad)\b[^,]{0,60}|sent from mail for .{0,40}|get (outlook|bluemail) for .{0,30}|` +
-	`von meine[mr] .{1,40} gesendet|gesendet (von|mit) .{1,50}|envoyé (de|depuis) (mon|ma|mes) .{1,40}|enviado (desde|do|de) (mi|meu|minha) .{1,40}|inviato da(l mio)? .{1,40}|verzonden vanaf mijn .{1,40}|` +
-	`verstuurd vanaf mijn .{1,40}|skickat från min .{1,40}|sendt fra min .{1,40}|lähetetty .{1,40}|wysłane z .{1,40}|wysłano z .{1,40}|отправлено (с|из) .{1,50}|odesláno z .{1,40}|gönderildi|iphone'?umdan .{1,30}|iPhoneから送信|发自我的 ?\S{1,20})\s*$`)
-
-// withoutSignature cuts one part of a text at its signature: below "-- " (RFC 3676
-// section 4.3), or at a phone's line when nothing else follows.
-func withoutSignature(part []string) []string {
-	for i := len(part) - 1; i >= 0 && i >= len(part)-25; i-- {
-		line := strings.TrimRight(part[i], "\r")
-		if line == "-- " || line == "--" || line == "—" || line == "__" {
-			part = part[:i]
-		}
-	}
-	part = trimBlank(part)
-	for n := len(part); n > 0 && mobile.MatchString(part[n-1]) && len(strings.Fields(part[n-1])) <= 9; n = len(part) {
-		part = trimBlank(part[:n-1])
-	}
-	return part
 }

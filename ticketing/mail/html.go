@@ -12,12 +12,21 @@ import (
 // marked with ">" for each level, nothing that is hidden. It reads tokens, not a tree, so
 // that no depth of nesting loses anything.
 func htmlText(page string) string {
+	text, _ := readHTML(page)
+	return text
+}
+
+// readHTML gives the text, and what the elements around its lines say of them.
+func readHTML(page string) (string, []htmlNote) {
 	w := textWriter{counts: map[string]int{}, sheet: styleSheet{}}
 	z := html.NewTokenizer(strings.NewReader(page))
 	for {
 		switch z.Next() {
 		case html.ErrorToken:
-			return w.finish()
+			for _, e := range w.stack {
+				w.endNote(e.note)
+			}
+			return w.finish(), w.notes
 		case html.TextToken:
 			if !w.hidden() {
 				w.text(string(z.Text()))
@@ -48,6 +57,8 @@ type openElement struct {
 	href   string // of a link
 	from   int    // where the text of a link begins
 	item   int    // of a list: the number of the last item, -1 without numbers
+	note   int    // the number of what is noted of it, from 1
+	indent bool   // a blockquote that quotes nobody
 }
 
 // textWriter writes lines. White space is held back until something visible follows.
@@ -65,6 +76,10 @@ type textWriter struct {
 	inLine   bool // the line has text
 	lastRune rune
 	marks    int // quote marks of the last line
+
+	notes []htmlNote
+	noted int // notes that know their first line
+	line  int // the number of the line that is written
 }
 
 func (w *textWriter) hidden() bool {
@@ -80,11 +95,12 @@ func (w *textWriter) start(t html.Token) {
 	if isVoid(name) {
 		// An image among letters of no size is seen all the same.
 		if !l.hidden && w.hides == 0 {
+			w.note(t)
 			w.void(t)
 		}
 		return
 	}
-	e := openElement{name: name, hidden: l.hidden, tiny: l.tiny, item: -1}
+	e := openElement{name: name, hidden: l.hidden, tiny: l.tiny, item: -1, indent: isIndent(t)}
 	if n := len(w.stack); n > 0 && !l.sized {
 		e.tiny = e.tiny || w.stack[n-1].tiny
 	}
@@ -98,9 +114,12 @@ func (w *textWriter) start(t html.Token) {
 	}
 	top := &w.stack[len(w.stack)-1]
 	w.lineBreaks(name)
+	top.note = w.note(t)
 	switch name {
 	case "blockquote":
-		w.quotes++
+		if !top.indent {
+			w.quotes++
+		}
 	case "pre":
 		w.pres++
 	case "a":
@@ -197,15 +216,19 @@ func (w *textWriter) leave(e openElement) {
 		return
 	}
 	if e.grid && e.name != "table" {
+		w.endNote(e.note)
 		w.cells--
 		return
 	}
 	w.lineBreaks(e.name)
+	w.endNote(e.note)
 	switch e.name {
 	case "a":
 		w.link(e)
 	case "blockquote":
-		w.quotes--
+		if !e.indent {
+			w.quotes--
+		}
 	case "pre":
 		w.pres--
 	}
@@ -316,7 +339,9 @@ func (w *textWriter) put(s string) {
 			w.out.WriteString(between)
 		}
 		w.inLine = false
+		w.line++
 	}
+	w.written()
 	if !w.inLine && prefix != "" {
 		w.out.WriteString(prefix + " ")
 	} else if w.inLine && w.space {

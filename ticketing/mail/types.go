@@ -116,7 +116,8 @@ type Message struct {
 	Calendar  []Invitation
 	Problems  []string
 
-	fields []field // header fields in order, for Header
+	fields    []field    // header fields in order, for Header
+	htmlMarks []htmlNote // what the elements of HTML say of the lines of HTMLText
 }
 
 // Attachment is a part that is not part of the text.
