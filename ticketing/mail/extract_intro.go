@@ -127,15 +127,15 @@ func endsWith(low string, ends map[string][]string) bool {
 		last = ""
 	}
 	for _, v := range ends[last] {
-		if strings.HasSuffix(low, v) && isWord(low, len(low)-len(v), len(low)) {
+		if strings.HasSuffix(low, v) && standsAlone(low, len(low)-len(v), len(low)) {
 			return true
 		}
 	}
 	return false
 }
 
-// isWord says that s[from:to] stands alone. Scripts that put no spaces are not asked.
-func isWord(s string, from, to int) bool {
+// standsAlone says that s[from:to] stands alone. Scripts that put no spaces are not asked.
+func standsAlone(s string, from, to int) bool {
 	first, _ := utf8.DecodeRuneInString(s[from:])
 	if !isSpaced(first) {
 		return true
@@ -191,7 +191,7 @@ func nth(s []string, i int) string {
 
 func containsVerb(low string) bool {
 	for _, v := range verbs {
-		if i := strings.Index(low, v); i >= 0 && isWord(low, i, i+len(v)) {
+		if i := strings.Index(low, v); i >= 0 && standsAlone(low, i, i+len(v)) {
 			return true
 		}
 	}
