@@ -25,18 +25,28 @@ func extractNew(m *Message) string {
 		return text
 	}
 	if onlyHTML {
-		return orWhole(extractMarked(text, m.htmlMarks), text)
+		return orWhole(extractMarked(m, text), text)
 	}
-	e := extraction{lines: textLines(text)}
+	e := extraction{lines: textLines(text), answer: isAnswer(m)}
 	out := e.run()
 	// The plain text of some programs does not show where the history begins, or breaks
 	// its lines so that the marks are lost. Their HTML says it.
 	if (!e.history || e.broken) && len(m.htmlMarks) > 0 && len(m.HTMLText) <= extractMax {
-		if marked := extractMarked(m.HTMLText, m.htmlMarks); marked != "" {
+		if marked := extractMarked(m, m.HTMLText); marked != "" {
 			return marked
 		}
 	}
 	return orWhole(out, text)
+}
+
+// isAnswer says that a message answers another one: in a first message a ">" is a prompt,
+// or the author's own way to quote, until something introduces a history.
+func isAnswer(m *Message) bool {
+	if len(m.InReplyTo)+len(m.References) > 0 {
+		return true
+	}
+	prefix, _, ok := strings.Cut(m.Subject, ":")
+	return ok && len(prefix) <= 6
 }
 
 func orWhole(out, text string) string {
@@ -109,6 +119,7 @@ type extraction struct {
 	lines   []textLine
 	kept    []string
 	part    []textLine // lines of the author since the last quote
+	answer  bool       // the message answers another one
 	history bool       // something was found that the author did not write
 	broken  bool       // lines of a quote were broken, and lost their marks
 	depth   int        // of fenced code; inside nothing is looked for
@@ -139,10 +150,10 @@ func (e *extraction) step(i int) (n int, stop bool) {
 		}
 		return n, false
 	}
-	if l.html == markBelow || isAboveThis(l) {
+	if l.html == markBelow || isAboveThis(l) || isGroupWise(l) {
 		return 0, e.end()
 	}
-	if l.quoted || l.html == markQuote {
+	if l.html == markQuote || l.quoted && (e.answer || e.history) {
 		e.flush(false)
 		return e.quote(i), false
 	}
@@ -208,12 +219,23 @@ func (e *extraction) quote(i int) int {
 // isRest is for the rest of a quoted line: it goes on in the middle of a sentence, below a
 // line as long as a line gets. After one was found, the end of a sentence is no reason.
 func (e *extraction) isRest(above, l textLine) bool {
+	if isRestOfLink(above.text, l.text) {
+		return true
+	}
 	r := firstRune(l.text)
 	if len(above.text) < 60 || !unicode.IsLower(r) || len(l.text) > len(above.text) {
 		return false
 	}
 	end := above.text[len(above.text)-1]
 	return end != '?' && end != '!' && end != ':' && (end != '.' || e.broken)
+}
+
+// isRestOfLink is for an address of the web that was broken, or set apart from its line.
+func isRestOfLink(above, s string) bool {
+	if strings.HasPrefix(s, "(http") || strings.HasPrefix(s, "<http") {
+		return strings.HasSuffix(s, ">") && len(strings.Fields(s)) <= 2
+	}
+	return strings.Contains(above, "http") && !strings.Contains(s, " ") && strings.ContainsAny(s, "=/&%?_#)>")
 }
 
 func firstRune(s string) rune {

@@ -49,7 +49,7 @@ func BenchmarkExtract(b *testing.B) {
 		"hostile": strings.Repeat("On 3 March 2026 <a@b.example and\n", 60),
 	} {
 		b.Run(name, func(b *testing.B) {
-			m := &Message{Text: text}
+			m := &Message{InReplyTo: []string{"a@desk.example"}, Text: text}
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
 				extractNew(m)
@@ -94,7 +94,7 @@ func extractTime(text string, times int) time.Duration {
 	defer runtime.UnlockOSThread()
 	start := threadTime()
 	for range times {
-		extractNew(&Message{Text: text})
+		extractNew(&Message{InReplyTo: []string{"a@desk.example"}, Text: text})
 	}
 	return threadTime() - start
 }

@@ -43,9 +43,9 @@ func TestExtractGolden(t *testing.T) {
 			if c.want == "" {
 				t.Fatalf("%s: %s: nothing is expected", file, c.name)
 			}
-			m := &Message{Text: c.text}
+			m := &Message{InReplyTo: []string{"a@desk.example"}, Text: c.text}
 			if strings.HasPrefix(filepath.Base(file), "html") {
-				m = &Message{HTML: c.text}
+				m = &Message{InReplyTo: []string{"a@desk.example"}, HTML: c.text}
 				m.HTMLText, m.htmlMarks = readHTML(c.text)
 			}
 			if got := extractNew(m); got != c.want {
@@ -62,7 +62,7 @@ func TestExtractGolden(t *testing.T) {
 // begins; their HTML does.
 func TestExtractByHTML(t *testing.T) {
 	html := `<div>Ezehi nontsu.</div><div class="gmail_quote"><div class="gmail_attr">Jane ubhale</div><blockquote>Please try again.</blockquote></div>`
-	m := &Message{Text: "Ezehi nontsu.\n\nJane ubhale\n\nPlease try again.\n", HTML: html}
+	m := &Message{InReplyTo: []string{"a@desk.example"}, Text: "Ezehi nontsu.\n\nJane ubhale\n\nPlease try again.\n", HTML: html}
 	m.HTMLText, m.htmlMarks = readHTML(html)
 	if got := extractNew(m); got != "Ezehi nontsu." {
 		t.Errorf("%q", got)
@@ -91,5 +91,21 @@ func TestWithoutLearnt(t *testing.T) {
 		if got := WithoutLearnt(c.text, c.earlier); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
+	}
+}
+
+// TestExtractFirstMessage: in a message that answers nothing, ">" is a prompt or the
+// author's own quote, until something introduces a history.
+func TestExtractFirstMessage(t *testing.T) {
+	const text = "I type this:\n> npm install\nand it fails."
+	if got := extractNew(&Message{Text: text, Subject: "It fails"}); got != text {
+		t.Errorf("a first message: %q", got)
+	}
+	if got := extractNew(&Message{Text: text, Subject: "Re: It fails"}); strings.Contains(got, "npm") {
+		t.Errorf("an answer: %q", got)
+	}
+	const passed = "What is this?\n\nOn 3 March 2026 at 10:00, Jane <jane@desk.example> wrote:\n> Hello\n"
+	if got := extractNew(&Message{Text: passed, Subject: "A mail"}); got != "What is this?" {
+		t.Errorf("a first message with a history: %q", got)
 	}
 }

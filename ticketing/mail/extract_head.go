@@ -17,6 +17,17 @@ func isAboveThis(l textLine) bool {
 	return strings.IndexByte(l.low, ' ') > 0 && containsAny(l.low, aboveThis[:])
 }
 
+// isGroupWise is for ">>> Jo Doe <jo@…> 3/3/2026 10:00 AM >>>", below which nothing is marked.
+func isGroupWise(l textLine) bool {
+	inside, ok := strings.CutPrefix(l.low, ">>> ")
+	inside, ends := strings.CutSuffix(inside, " >>>")
+	if !ok || !ends {
+		return false
+	}
+	date, time, _ := dateSigns(inside)
+	return date && time
+}
+
 // isSeparator is for "-----Original Message-----" and its like.
 func isSeparator(l textLine) bool {
 	const marks = "-_=*~#<> –—"
@@ -95,6 +106,7 @@ type headerSigns struct {
 	last         int
 	ruled        bool // stands below a rule
 	mail, moment bool // a value that is an address; a date with a time
+	zone         bool // a date as programs write it (RFC 5322 section 3.3)
 	fromMail     bool
 }
 
@@ -117,6 +129,7 @@ func (h *headerSigns) more(value string) {
 	}
 	if date, time, _ := dateSigns(value); h.last&labelDate != 0 && date && time {
 		h.moment = true
+		h.zone = h.zone || strings.Contains(value, " +0") || strings.Contains(value, " -0") || strings.Contains(value, " +1") || strings.Contains(value, " -1")
 	}
 }
 
@@ -127,7 +140,7 @@ func (h *headerSigns) enough(first int) bool {
 		return true
 	}
 	// Two are enough when their values can be nothing else.
-	return h.fields == 2 && h.moment && (h.fromMail || h.mail && first&labelDate != 0 && to)
+	return h.fields == 2 && h.moment && (h.fromMail || h.zone && h.mail && first&labelDate != 0 && to)
 }
 
 // lastText is the last line above i that is not empty, at most two lines up.

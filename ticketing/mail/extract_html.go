@@ -166,9 +166,9 @@ func (w *textWriter) endNote(n int) {
 }
 
 // extractMarked is for the text of HTML, of which the notes say what its elements are.
-func extractMarked(text string, notes []htmlNote) string {
-	e := extraction{lines: textLines(text)}
-	for _, n := range notes {
+func extractMarked(m *Message, text string) string {
+	e := extraction{lines: textLines(text), answer: isAnswer(m)}
+	for _, n := range m.htmlMarks {
 		e.mark(n)
 	}
 	return e.run()

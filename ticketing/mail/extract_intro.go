@@ -38,14 +38,39 @@ func attribution(lines []textLine, i int) int {
 			return 0
 		}
 		joined = strings.TrimSpace(joined + " " + l.text)
-		if !endsIntro(joined) || strings.Count(joined, "<") > strings.Count(joined, ">") {
+		if n == 1 && beginsISO(l.low) && quotesFollow(lines, i+1) && len(strings.Fields(joined)) <= 9 {
+			return 1
+		}
+		if !endsIntro(joined) && !quotingWords[firstOf(joined)] || strings.Count(joined, "<") > strings.Count(joined, ">") {
 			continue
 		}
-		if newSigns(joined).introduce(quotesFollow(lines, i+n)) {
+		quotes := quotesFollow(lines, i+n)
+		if newSigns(joined).introduce(quotes) {
+			if beginsLater(lines[i:i+n], quotes) {
+				return 0
+			}
 			return n
 		}
 	}
 	return 0
+}
+
+// beginsLater says that the first of some lines is a sentence of the author, and what
+// introduces the quote begins below it.
+func beginsLater(lines []textLine, quotes bool) bool {
+	for i := 0; i+1 < len(lines); i++ {
+		if end := lines[i].text; !strings.ContainsAny(end[max(0, len(end)-1):], ".!?") {
+			return false
+		}
+		joined := ""
+		for _, l := range lines[i+1:] {
+			joined = strings.TrimSpace(joined + " " + l.text)
+		}
+		if s := newSigns(joined); s.opens && s.date && s.introduce(quotes) {
+			return true
+		}
+	}
+	return false
 }
 
 // mayIntroduce is what a line begins with that may introduce a quote. It is asked of each
@@ -59,16 +84,18 @@ func mayIntroduce(l textLine) bool {
 		return true
 	}
 	if !hasDigit(s) {
-		return quotingWords[s[:max(0, strings.IndexByte(s, ' '))]]
+		return quotingWords[firstOf(s)]
 	}
 	word, rest, _ := strings.Cut(s, " ")
 	word = strings.TrimRight(word, ".,:")
-	if s[0] <= '9' || openings[word] || s[0] >= 0x80 && !isLatin(firstRune(s)) {
+	if s[0] <= '9' || openings[word] || quotingWords[word] || s[0] >= 0x80 && !isLatin(firstRune(s)) {
 		return true
 	}
 	// "tir. 3. mars", "Thu, 3 Mar", "martes, 3 de": the name of a day.
 	return len(word) >= 2 && len(word) <= 24 && hasDigit(rest[:min(len(rest), 6)])
 }
+
+func firstOf(s string) string { return strings.ToLower(s[:max(0, strings.IndexByte(s, ' '))]) }
 
 func isLatin(r rune) bool { return unicode.Is(unicode.Latin, r) }
 
@@ -119,6 +146,7 @@ func isSpaced(r rune) bool {
 
 func endsWith(low string, ends map[string][]string) bool {
 	low = strings.TrimRight(low, ":： .-–—*_>~")
+	low = strings.TrimSuffix(strings.TrimSuffix(low, "(a)"), "(а)") // he or she wrote
 	last := low[strings.LastIndexAny(low, " \",<>()")+1:]
 	if last == "" {
 		return false
@@ -145,154 +173,19 @@ func standsAlone(s string, from, to int) bool {
 	return !unicode.IsLetter(before) && !unicode.IsLetter(after)
 }
 
-// signs are what speaks for an introduction.
-type signs struct {
-	opens, date, time, year, mail, colon bool
-	verb, verbEnd, verbOfAny             bool // a verb of programs; at the end; one that people use, too
-	angle                                bool // ends in an address
-	human                                bool // begins as a sentence does
-	pronoun                              bool // who wrote is named by a pronoun
-	words                                int
-}
-
-func newSigns(joined string) signs {
-	low := strings.ToLower(strings.TrimLeft(joined, "-–—*_=~ \"'[(<>"))
-	fields := strings.Fields(low)
-	s := signs{words: len(fields), mail: hasMailbox(low)}
-	if len(fields) == 0 {
-		return s
-	}
-	end := strings.TrimRight(low, "-–—*_ ~")
-	s.colon = strings.HasSuffix(end, ":") || strings.HasSuffix(end, "：")
-	s.angle = strings.HasSuffix(end, ">")
-	first := strings.Trim(fields[0], ".,:\"'")
-	s.human = notNames[first]
-	s.opens = openings[first] || fields[0][0] >= '0' && fields[0][0] <= '9' || !isLatin(firstRune(first)) ||
-		len(fields) > 1 && (strings.HasSuffix(fields[0], ".") || strings.HasSuffix(fields[0], ",")) && hasDigit(fields[1]+nth(fields, 2))
-	s.date, s.time, s.year = dateSigns(low)
-	s.verbEnd = endsVerb(low)
-	s.verb = s.verbEnd || containsVerb(low) || quotingWords[first]
-	s.verbOfAny = endsSaying(low)
-	for _, f := range fields {
-		s.pronoun = s.pronoun || pronouns[strings.Trim(f, ",:.")]
-	}
-	return s
-}
-
-// quotingWords begin what webmail programs write ("Quoting Jo <jo@…>:").
-var quotingWords = words(`quoting|zitat|citando|citat|citerar`)
-
-func nth(s []string, i int) string {
-	if i < len(s) {
-		return s[i]
-	}
-	return ""
-}
-
-func containsVerb(low string) bool {
-	for _, v := range verbs {
-		if i := strings.Index(low, v); i >= 0 && standsAlone(low, i, i+len(v)) {
-			return true
-		}
-	}
-	return false
-}
-
-// introduce weighs the signs. Above quotes few are needed; where nothing below is marked,
-// all that follows would be lost, and the signs must leave no doubt.
-func (s signs) introduce(quotes bool) bool {
-	ends := s.colon || s.verbEnd
-	if s.verbOfAny && !s.mail && !(s.date && s.time) {
+// beginsISO is for a line that begins with a date and a time as only programs write them,
+// "2026-03-03 10:00 GMT+01:00 Jo Doe", and goes on with a name.
+func beginsISO(low string) bool {
+	const form = "0000-00-00 00:00 "
+	if len(low) <= len(form) || strings.HasSuffix(low, ".") {
 		return false
 	}
-	if quotes {
-		switch {
-		case s.verb && ends && (s.date || s.mail):
-			return true
-		case s.verbEnd && !s.human && s.words <= 8: // "Jo Doe wrote:"
-			return true
-		}
-		return s.mail && (s.colon || s.angle) && (s.date || s.time) && !s.human
-	}
-	if s.mail && s.date && ends {
-		return s.verb || s.opens && (s.time || s.words <= 12)
-	}
-	if s.human && !s.opens || s.pronoun && !s.mail {
-		return false
-	}
-	if s.verb && ends && s.mail { // without a date: "Jo Doe <jo@x> wrote:"
-		return s.words <= 12
-	}
-	return s.verb && ends && s.opens && s.date && (s.time || s.year) && s.words <= 20
-}
-
-// dateSigns finds a date, a time of the day, and a year.
-func dateSigns(low string) (date, time, year bool) {
-	for i := 0; i < len(low); {
-		if low[i] < '0' || low[i] > '9' {
-			i++
-			continue
-		}
-		j := i
-		for j < len(low) && low[j] >= '0' && low[j] <= '9' {
-			j++
-		}
-		next := low[j:]
-		digit := len(next) > 1 && next[1] >= '0' && next[1] <= '9'
-		switch n := j - i; {
-		case n == 4 && (low[i] == '1' || low[i] == '2'):
-			year, date = true, true
-		case n > 2 || next == "":
-		case digit && (next[0] == ':' || next[0] == 'h'):
-			time = true
-		case digit && next[0] == '.':
-			time, date = true, true // 10.30 and 3.12. look alike
-		case digit && (next[0] == '/' || next[0] == '-'):
-			date = true
-		case strings.HasPrefix(next, "月") || strings.HasPrefix(next, "日") || strings.HasPrefix(next, "월") || strings.HasPrefix(next, "일"):
-			date = true
-		case isDayOfMonth(low[:i], next):
-			date = true
-		}
-		i = j
-	}
-	return date, time, year
-}
-
-// isDayOfMonth is for a number with the name of a month before or behind it: a word that
-// begins as one does.
-func isDayOfMonth(before, after string) bool {
-	after = strings.TrimLeft(after, ". -")
-	after = strings.TrimPrefix(strings.TrimPrefix(after, "de "), "d'")
-	if hasAnyPrefix(after, months) {
-		return true
-	}
-	before = strings.TrimRight(before, " .")
-	return hasAnyPrefix(before[strings.LastIndexAny(before, " ,")+1:], months)
-}
-
-var months = strings.Split(`jan|feb|mar|mär|apr|maj|mai|may|jun|jul|aug|sep|oct|okt|nov|dec|dez|fév|fev|avr|août|déc|ene|abr|ago|set|dic|gen|mag|giu|lug|ott|out|dez|mei|mrt|mars|`+
-	`sty|lut|kwi|cze|lip|sie|wrz|paź|lis|gru|led|úno|bře|dub|kvě|čer|črv|srp|zář|říj|pro|maalis|tammi|helmi|huhti|touko|kesä|heinä|elo|syys|loka|marras|joulu|ian|iun|iul|noi|oca|şub|nis|haz|tem|ağu|eyl|eki|kas|ara|`+
-	`янв|фев|мар|апр|мая|май|июн|июл|авг|сен|окт|ноя|дек|січ|лют|бер|кві|тра|чер|лип|сер|вер|жов|лис|гру|ιαν|φεβ|μαρ|απρ|μαΐ|μαι|ιουν|ιουλ|αυγ|σεπ|οκτ|νοε|δεκ|thg|tháng|ม.ค|ก.พ|มี.ค|เม.ย|พ.ค|มิ.ย|ก.ค|ส.ค|ก.ย|ต.ค|พ.ย|ธ.ค|`+
-	`ינו|פבר|מרץ|במרץ|אפר|מאי|יונ|יול|אוג|ספט|אוק|נוב|דצמ|يناير|فبراير|مارس|أبريل|مايو|يونيو|يوليو|أغسطس|سبتمبر|أكتوبر|نوفمبر|ديسمبر|sij|velj|ožu|tra|svi|lip|srp|kol|ruj|stu|pros`, "|")
-
-// hasMailbox finds an address.
-func hasMailbox(low string) bool {
-	for from := 0; ; {
-		i := strings.IndexByte(low[from:], '@')
-		if i < 0 {
+	for i := range len(form) {
+		if c := low[i]; form[i] == '0' && (c < '0' || c > '9') || form[i] != '0' && c != form[i] {
 			return false
 		}
-		i += from
-		end := i + 1
-		for end < len(low) && !strings.ContainsRune(" <>()[],;:\"", rune(low[end])) {
-			end++
-		}
-		if i > 0 && low[i-1] != ' ' && strings.Contains(low[i:end], ".") {
-			return true
-		}
-		from = i + 1
 	}
+	return hasAnyPrefix(low[len(form):], []string{"gmt", "utc", "+", "-"})
 }
 
 // sharedLine is for a line that has words of the author, and behind them what introduces

@@ -15,7 +15,7 @@ const (
 func withoutSignature(part []textLine, bottom bool) []textLine {
 	part = trimBlank(part)
 	for i := len(part) - 1; i >= 0 && i >= len(part)-strictSignature; i-- {
-		if !part[i].code && isMarker(part[i], len(part)-1-i) || isListFooter(part, i) {
+		if !part[i].code && isMarker(part[i], part[i+1:]) || isListFooter(part, i) {
 			part = part[:i]
 		}
 	}
@@ -47,18 +47,22 @@ func goesOnFrom(part []textLine) bool {
 	return first >= 'a' && first <= 'z' && !strings.ContainsAny(above[len(above)-1:], ".!?")
 }
 
-// isMarker is a line below which a signature stands that has below lines.
-func isMarker(l textLine, below int) bool {
-	raw := strings.TrimRight(l.raw, "\r")
-	switch raw {
+// isMarker is a line below which a signature stands. Where a person may have typed it, a
+// question below it is not a part of one.
+func isMarker(l textLine, below []textLine) bool {
+	switch strings.TrimRight(l.raw, "\r") {
 	case "-- ", "- -- ": // the second inside a signed text (RFC 9580 section 7.1)
-		return below <= strictSignature
+		return len(below) <= strictSignature
 	}
-	switch l.text {
-	case "--", "__":
-		return below <= looseSignature
+	if l.text != "--" && l.text != "__" || len(below) > looseSignature {
+		return false
 	}
-	return false
+	for _, b := range below {
+		if strings.HasSuffix(b.text, "?") {
+			return false
+		}
+	}
+	return true
 }
 
 // isListFooter is what a mailing list puts below a mail.

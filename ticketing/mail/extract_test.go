@@ -24,7 +24,7 @@ func TestExtractNew(t *testing.T) {
 		"only quotes":                 {"> Try again.\n", "> Try again."},
 		"a table's rule stays":        {"Name  Date\n------------------------\nx  2026\n", "Name  Date\n------------------------\nx  2026"},
 	} {
-		if got := extractNew(&Message{Text: c.text}); got != c.want {
+		if got := extractNew(&Message{InReplyTo: []string{"a@desk.example"}, Text: c.text}); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -39,8 +39,8 @@ func FuzzExtractNew(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		checkExtract(t, text, extractNew(&Message{Text: text}))
-		m := &Message{HTML: text}
+		checkExtract(t, text, extractNew(&Message{InReplyTo: []string{"a@desk.example"}, Text: text}))
+		m := &Message{InReplyTo: []string{"a@desk.example"}, HTML: text}
 		m.HTMLText, m.htmlMarks = readHTML(text)
 		checkExtract(t, m.HTMLText, extractNew(m))
 		m.Text = text

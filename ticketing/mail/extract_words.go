@@ -7,10 +7,10 @@ import "strings"
 
 // verbs say that somebody wrote what is quoted.
 var verbs = strings.Split(`wrote|writes|schrieb|schrieben|geschrieben|schreef|schrijft|geschreven|a écrit|écrit|ha scritto|scrive|escribió|escribio|escreveu|va escriure|ha escrit|`+
-	`skrev|skriver|skrev följande|kirjoitti|kirjutas|skrifaði|napisał|napisała|napisał(a)|pisze|napsal|napsala|napsal(a)|napísal|napísala|napísal(a)|píše|`+
+	`skrev|skriver|skrev följande|kirjoitti|kirjutas|skrifaði|napisał|napisała|pisze|napsal|napsala|napísal|napísala|píše|`+
 	`írta|ezt írta|a scris|yazdı|şunları yazdı|şunu yazdı|je napisao|je napisala|napisao je|napisala je|napisao|napisala|je napisao/la|rašė|rakstīja|`+
-	`написал|написала|написал(а)|писал|писала|пишет|написав|написала|пише|писав|написао|написала|је написао|је написао/ла|έγραψε|`+
-	`đã viết|menulis|tulis|nagsulat|写道|寫道|写道|のメール|のメッセージ|さんは書きました|書きました|작성|님이 작성|썼습니다|เขียนว่า|เขียน|כתב|כתבה|מאת|كتب|تمت كتابة ما يلي|نوشت|ने लिखा|`+
+	`написал|написала|писал|писала|пишет|написав|написала|пише|писав|написа|написао|написала|је написао|је написао/ла|έγραψε|`+
+	`đã viết|menulis|tulis|nagsulat|写道|寫道|写道|のメール|のメッセージ|さんは書きました|書きました|작성|님이 작성|썼습니다|쓴 글|เขียนว่า|เขียน|כתב|כתבה|מאת|كتب|تمت كتابة ما يلي|نوشت|ने लिखा|`+
 	`igorleak hau idatzi du|dixo|a scris următoarele`, "|")
 
 // saying are verbs that people use of anything, too: they need more signs around them.
@@ -24,7 +24,7 @@ var openings = words(`on|at|am|le|el|em|il|in data|op|den|på|pa|w dniu|dnia|dň
 var notNames = words(`as|like|what|when|because|since|if|and|but|so|then|he|she|they|we|i|it|this|that|wie|was|wenn|als|weil|da|und|aber|er|ich|comme|quand|et|mais|il|elle|je|como|cuando|y|pero|yo|come|quando|e|ma|io|as|zoals|som|men|jak|ale|как|и|но|он|я`)
 
 // pronouns are not how a program names a writer, Eudora apart.
-var pronouns = words(`i|you|he|she|we|they|ich|du|sie|er|wir|je|tu|nous|vous|elle|ils|yo|usted|él|ella|eu|você|ele|ela|jag|han|hon|hun|ik|jij|hij|zij`)
+var pronouns = words(`my|our|your|his|her|their|mein|meine|unser|unsere|mon|ma|notre|mi|nuestro|nuestra|meu|minha|nosso|mio|mia|nostro|min|mitt|vår|mijn|onze|mój|nasz|můj|náš|мой|моя|наш|i|you|he|she|we|they|ich|du|sie|er|wir|je|tu|nous|vous|elle|ils|yo|usted|él|ella|eu|você|ele|ela|jag|han|hon|hun|ik|jij|hij|zij`)
 
 func words(s string) map[string]bool {
 	out := map[string]bool{}
@@ -70,7 +70,7 @@ func makeLabels(kinds map[int]string) map[string]int {
 }
 
 // separators stand between two rows of dashes.
-var separators = words(`original message|original appointment|original email|original mail|forwarded message|forwarded email|forwarded by|reply message|message from|` +
+var separators = words(`original message|original|original appointment|original email|original mail|forwarded message|forwarded email|forwarded by|reply message|message from|` +
 	`ursprüngliche nachricht|ursprüngliche e-mail|ursprüngliche mail|original-nachricht|originalnachricht|original nachricht|weitergeleitete nachricht|antwort nachricht|ursprünglicher termin|` +
 	`message d'origine|message d’origine|message original|message initial|courriel d'origine|message transféré|message réexpédié|mensaje original|mensaje reenviado|mensagem original|mensagem encaminhada|mensagem reencaminhada|missatge original|missatge reenviat|` +
 	`messaggio originale|messaggio inoltrato|messaggio originario|oorspronkelijk bericht|origineel bericht|doorgestuurd bericht|oorspronkelijk e-mailbericht|ursprungligt meddelande|originalmeddelande|vidarebefordrat meddelande|` +
