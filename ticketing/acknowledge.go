@@ -55,12 +55,12 @@ func (d *Desk) acknowledgement(a Arrival, j *job, dec Decision, queue string) (d
 		return false, silence{"spam", "not acknowledged: it is taken for spam"}
 	case !dec.Acknowledge:
 		return false, silence{"row " + dec.Row, "not acknowledged: " + notAcknowledged(dec)}
+	case nobodyReads(local):
+		return false, silence{"unread address", "not acknowledged: the author's address looks like one that nobody reads"}
 	case auto.Automatic || auto.Suppress || a.ReversePath == "":
 		return false, silence{"asked", "not acknowledged: the mail asks for no automatic answer (" + auto.Why + ")"}
 	case notOurs == nil:
 		return false, silence{"own address", "not acknowledged: it bears an address of this desk"}
-	case nobodyReads(local):
-		return false, silence{"unread address", "not acknowledged: the author's address looks like one that nobody reads"}
 	case d.now().Sub(a.Received) > acknowledgeWithin:
 		return false, silence{"late", "not acknowledged: it is more than an hour old"}
 	}

@@ -45,9 +45,13 @@ func isAnswer(m *Message) bool {
 	if len(m.InReplyTo)+len(m.References) > 0 {
 		return true
 	}
-	prefix, _, ok := strings.Cut(m.Subject, ":")
-	return ok && len(prefix) <= 6
+	prefix, _, ok := cutAny(strings.ToLower(strings.TrimSpace(m.Subject)), ":：[^(")
+	return ok && answerPrefixes[strings.TrimSpace(prefix)]
 }
+
+// answerPrefixes mark answers and what is passed on, in the tongues of mail programs.
+var answerPrefixes = words(`re|aw|antw|antwort|sv|svar|vs|ynt|yanıt|odp|odpowiedź|rif|r|res|ré|réf|ref|vá|ha|σχετ|απ|отв|ответ|на|відп|回复|答复|回覆|答覆|返信|回信|답장|회신|השב|رد|ตอบกลับ|trả lời|bls|bal|ats|atb|vast|` +
+	`fw|fwd|wg|tr|rv|enc|i|vb|vl|doorst|pd|továbbítás|ilt|πρθ|пересл|转发|轉寄|転送|전달`)
 
 func orWhole(out, text string) string {
 	if out == "" {

@@ -189,6 +189,7 @@ func (s *Server) delivery(ctx context.Context, e ticketing.Event) (Delivery, err
 		if err != nil {
 			return out, err
 		}
+		s.withoutLearnt(ctx, &v, m, c.Messages, learnt{})
 		out.Message = &v
 	}
 	return out, nil

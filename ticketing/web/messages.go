@@ -76,6 +76,7 @@ func (s *Server) getMessage(ctx context.Context, in *MessagePath) (*body[Message
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
+	s.withoutLearnt(ctx, &v, m, c.Messages, learnt{})
 	return &body[Message]{v}, nil
 }
 

@@ -156,11 +156,13 @@ func (s *Server) listMessages(ctx context.Context, in *TicketName) (*body[List[M
 		return nil, s.failure(ctx, err)
 	}
 	out := &body[List[Message]]{Body: List[Message]{Items: []Message{}}}
+	known := learnt{}
 	for _, m := range c.Messages {
 		v, err := s.viewMessage(ctx, c.Ticket.Name(), m, c.Outgoing[m.ID])
 		if err != nil {
 			return nil, s.failure(ctx, err)
 		}
+		s.withoutLearnt(ctx, &v, m, c.Messages, known)
 		out.Body.Items = append(out.Body.Items, v)
 	}
 	return out, nil
