@@ -184,7 +184,7 @@ func (e *extraction) step(i int) (n int, stop bool) {
 // end stops at a history that is not marked below, if there is anything above it: at the
 // very top it is all that there is.
 func (e *extraction) end() bool {
-	e.flush(true)
+	e.flush(false)
 	e.history = true
 	return true
 }
