@@ -74,6 +74,11 @@ func statesProgram(m *Message) string {
 			return "Delivered-To: Autoresponder"
 		}
 	}
+	for _, v := range m.Header("X-Apple-Action") {
+		if firstWord(v) == "vacation" {
+			return "X-Apple-Action: vacation"
+		}
+	}
 	for _, v := range m.Header("X-POST-MessageClass") { // FirstClass
 		if strings.Contains(strings.ToLower(v), "autoresponder") {
 			return "X-POST-MessageClass"
