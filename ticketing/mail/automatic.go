@@ -13,12 +13,16 @@ func classify(m *Message) Automatic {
 	if why := statesAutomatic(m); why != "" {
 		return Automatic{Automatic: true, Suppress: true, Why: why}
 	}
-	suppress, second := statesSuppress(m)
-	switch shape := shapeOfSubject(m.Subject); {
+	suppress, second, bulk := statesSuppress(m)
+	shape, topic := shapeOfSubject(m.Subject)
+	if second == "" && !topic {
+		second = bulk
+	}
+	switch {
 	case shape == "":
 	case second != "" && !isListMail(m):
 		return Automatic{Automatic: true, Suppress: true, Why: shape + ", and " + second}
-	case suppress == "":
+	case suppress == "" && !topic:
 		// Nothing is lost when a person gets no confirmation, and a loop begins with one.
 		suppress = shape
 	}
@@ -167,54 +171,52 @@ func isListMail(m *Message) bool {
 }
 
 // statesSuppress gives the reason not to answer by machine, empty for none (RFC 3834
-// section 2, RFC 2919, RFC 2369, MS-OXCMAIL), and the first that can be the second sign of
-// an autoresponder.
-func statesSuppress(m *Message) (suppress, second string) {
-	sign := func(why string) {
+// section 2, RFC 2919, RFC 2369, MS-OXCMAIL); what can be the second sign of an
+// autoresponder; and Precedence, which people's mail to many has as well.
+func statesSuppress(m *Message) (suppress, second, bulk string) {
+	reason := func(why string) string {
 		if suppress == "" {
 			suppress = why
 		}
-		if second == "" {
-			second = why
-		}
+		return why
 	}
 	for _, v := range m.Header("Precedence") {
 		if v = firstWord(v); v == "bulk" || v == "junk" {
-			sign("Precedence: " + v)
+			bulk = reason("Precedence: " + v)
 		} else if v == "list" {
-			suppress = "Precedence: list"
+			reason("Precedence: list")
 		}
 	}
 	for _, v := range m.Header("X-Auto-Response-Suppress") {
 		for word := range strings.SplitSeq(strings.ToLower(v), ",") {
 			switch strings.TrimSpace(word) {
 			case "all", "oof", "autoreply":
-				sign("X-Auto-Response-Suppress")
+				second = reason("X-Auto-Response-Suppress")
 			}
 		}
 	}
 	for _, v := range m.Header("Return-Path") {
 		if strings.Join(strings.Fields(v), "") == "<>" {
-			sign("the null reverse-path")
+			second = reason("the null reverse-path")
 		}
 	}
 	// A rule of a mailbox answers, or passes on what a person wrote.
-	for _, name := range []string{"X-MS-Exchange-Inbox-Rules-Loop", "X-Loop"} {
-		if len(m.Header(name)) > 0 {
-			sign(name)
-		}
+	if len(m.Header("X-MS-Exchange-Inbox-Rules-Loop")) > 0 {
+		second = reason("X-MS-Exchange-Inbox-Rules-Loop")
 	}
-	for _, a := range slices.Concat(m.From, m.Sender, m.ReplyTo) {
+	for i, a := range slices.Concat(m.From, m.Sender, m.ReplyTo) {
 		if local, _, _ := strings.Cut(strings.ToLower(a.Address), "@"); isRobot(local) {
-			sign("sent by " + cleanText(local))
+			if why := reason("sent by " + cleanText(local)); i < len(m.From) {
+				second = why
+			}
 		}
 	}
-	for _, name := range listFields {
-		if suppress == "" && len(m.Header(name)) > 0 {
-			suppress = name
+	for _, name := range append([]string{"X-Loop"}, listFields...) {
+		if len(m.Header(name)) > 0 {
+			reason(name)
 		}
 	}
-	return suppress, second
+	return suppress, second, bulk
 }
 
 // firstWord is the value without parameters and comments, in lower case.

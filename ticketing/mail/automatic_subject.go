@@ -26,27 +26,43 @@ var absences = words(`automatic reply|automatic response|automated reply|automat
 	// Read receipts of programs that do not use the form of RFC 8098.
 	`read|not read|gelesen|ungelesen|lu|non lu|leído|no leído|lida|lido|não lida|letto|non letto|gelezen|läst|ej läst|læst|lest|luettu|przeczytano|přečteno|olvasva|прочитано|прочтено|okundu|διαβάστηκε|開封済み|已读|已讀|읽음`)
 
+// topics are those that people write in front of a colon, too ("Vacation: who goes when?").
+var topics = words(`vacation|on vacation|on leave|on holiday|annual leave|maternity leave|parental leave|sick leave|auto|abwesenheit|im urlaub|in elternzeit|absence|absent|absente|en congés|en congé|en vacances|ausencia|ausente|de vacaciones|ausência|de férias|` +
+	`assenza|assente|in ferie|fuori sede|afwezig|afwezigheid|met vakantie|op vakantie|frånvaro|på semester|fravær|på ferie|poissa|poissaolo|lomalla|nieobecność|urlop|na urlopie|nepřítomnost|neprítomnosť|távollét|szabadságon|în concediu|odsutnost|odsotnost|` +
+	`отсутствие|в отпуске|нет на месте|відсутність|у відпустці|απουσία|izindeyim|不在|休暇中|外出|休假|휴가|부재중|vắng mặt`)
+
 // shapeOfSubject says that a subject has the shape of an autoresponder's: the words alone,
-// or in front of a colon, or in brackets. An answer to one ("Re: …") has not.
-func shapeOfSubject(subject string) string {
+// or in front of a colon, or in brackets; and whether the words are a topic of people as
+// well. An answer to one ("Re: …") has not.
+func shapeOfSubject(subject string) (why string, topic bool) {
 	if len(subject) > 1000 {
-		return ""
+		return "", false
 	}
-	low := strings.ToLower(visible(subject))
-	low = strings.ReplaceAll(low, "’", "'")
-	const why = "the subject of a notice of absence"
+	words := strings.TrimSpace(absenceIn(strings.ReplaceAll(strings.ToLower(visible(subject)), "’", "'")))
+	if words == "" {
+		return "", false
+	}
+	return "the subject of a notice of absence", topics[words] || receipts[words]
+}
+
+// absenceIn is the part of a subject that says it.
+func absenceIn(low string) string {
 	if open := strings.IndexAny(low, "[("); open >= 0 {
-		if inside, _, ok := cutAny(low[open+1:], "])"); ok && (open == 0 || strings.HasSuffix(low, "]") || strings.HasSuffix(low, ")")) && absences[strings.TrimSpace(inside)] {
-			return why
+		inside, _, ok := cutAny(low[open+1:], "])")
+		whole := open == 0 || strings.HasSuffix(low, "]") || strings.HasSuffix(low, ")")
+		if inside = strings.TrimSpace(inside); ok && whole && absences[inside] {
+			return inside
 		}
 	}
 	head := strings.TrimLeft(low, "*\"'«“„!-– ")
 	if all := strings.TrimRight(head, "*\"'»”“!.-– "); absences[all] && !receipts[all] {
-		return why
+		return all
 	}
 	for _, sep := range []string{":", "：", " - ", " – ", " — ", " from ", " von ", " de ", " re ", "!"} {
-		if before, _, ok := strings.Cut(head, sep); ok && absences[strings.TrimRight(before, " *\"'»”")] && (sep == ":" || sep == "：" || !receipts[before]) {
-			return why
+		before, _, ok := strings.Cut(head, sep)
+		before = strings.TrimRight(before, " *\"'»”")
+		if ok && absences[before] && (sep == ":" || sep == "：" || !receipts[before]) {
+			return before
 		}
 	}
 	return ""

@@ -108,7 +108,7 @@ func (d *reading) isReport(root *entity) bool {
 	says := undelivered.MatchString(head) || undelivered.MatchString(d.subject) && !answer
 	null := m.nullPath()
 	switch {
-	case forwarded && !null || shapeOfSubject(d.subject) != "":
+	case forwarded && !null || absenceIn(strings.ToLower(d.subject)) != "":
 		return false
 	case m.byDaemon() && answer:
 		return says && coded && len(m.References) == 0 && !person.MatchString(head)
