@@ -120,13 +120,13 @@ func isQuote(s string) bool {
 
 // extraction goes through the lines of a text.
 type extraction struct {
-	lines   []textLine
-	kept    []string
-	part    []textLine // lines of the author since the last quote
-	answer  bool       // the message answers another one
-	history bool       // something was found that the author did not write
-	broken  bool       // lines of a quote were broken, and lost their marks
-	depth   int        // of fenced code; inside nothing is looked for
+	lines    []textLine
+	kept     []string
+	part     []textLine // lines of the author since the last quote
+	answer   bool       // the message answers another one
+	history  bool       // something was found that the author did not write
+	broken   bool       // lines of a quote were broken, and lost their marks
+	unfenced bool       // a search has found that no fence of code ends below
 }
 
 // run drops the quotes and what introduces them, and the signatures.
@@ -266,18 +266,15 @@ func (e *extraction) barQuote(i int) int {
 // fence says how many lines a fenced block of code has from i on, 0 when there is none or
 // it has no end.
 func (e *extraction) fence(i int) int {
-	if !strings.HasPrefix(e.lines[i].text, "```") {
+	if e.unfenced || !strings.HasPrefix(e.lines[i].text, "```") {
 		return 0
-	}
-	if e.depth < 0 {
-		return 0 // a search has found before that no fence follows
 	}
 	for n := 1; i+n < len(e.lines); n++ {
 		if e.lines[i+n].text == "```" {
 			return n + 1
 		}
 	}
-	e.depth = -1
+	e.unfenced = true
 	return 0
 }
 
