@@ -16,52 +16,93 @@ type look struct {
 	sized  bool // a size that can be seen is set
 }
 
+// declarations are the values of a style that say whether text can be seen.
+type declarations struct {
+	display, visibility, opacity, maxHeight, maxWidth, height, width, overflow, indent, position, left, top, clip, color, back, size string
+}
+
+// of is where the value of a name is kept, nil for a name that says nothing.
+func (d *declarations) of(name string) *string {
+	switch name {
+	case "display":
+		return &d.display
+	case "visibility":
+		return &d.visibility
+	case "opacity":
+		return &d.opacity
+	case "max-height":
+		return &d.maxHeight
+	case "max-width":
+		return &d.maxWidth
+	case "height":
+		return &d.height
+	case "width":
+		return &d.width
+	case "overflow":
+		return &d.overflow
+	case "text-indent":
+		return &d.indent
+	case "position":
+		return &d.position
+	case "left":
+		return &d.left
+	case "top":
+		return &d.top
+	case "clip":
+		return &d.clip
+	case "color":
+		return &d.color
+	case "background", "background-color":
+		return &d.back
+	case "font-size":
+		return &d.size
+	}
+	return nil
+}
+
 // readLook reads the declarations of a style, and the tricks by which newsletters hide the
 // text that mail programs show beside the subject.
 func readLook(style string) look {
-	var l look
 	if style == "" {
-		return l
+		return look{}
 	}
 	const declarationsMax = 200
-	got := map[string]string{}
+	var d declarations
 	n := 0
 	for decl := range strings.SplitSeq(strings.ToLower(style), ";") {
 		if n++; n > declarationsMax {
 			break
 		}
 		if name, value, ok := strings.Cut(decl, ":"); ok {
-			value = strings.TrimSpace(value)
-			value = strings.TrimSpace(strings.TrimSuffix(value, "!important"))
-			got[strings.TrimSpace(name)] = value
+			if to := d.of(strings.TrimSpace(name)); to != nil {
+				*to = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "!important"))
+			}
 		}
 	}
-	display := got["display"]
-	l.shown = display != "" && display != "none"
-	zero := func(name string) bool { v, ok := cssLength(got[name]); return ok && v <= 0 }
-	away := func(name string) bool { v, ok := cssLength(got[name]); return ok && v <= -500 }
-	clipped := got["overflow"] == "hidden" && (zero("height") || zero("width"))
-	colour := cssColour(got["color"])
-	back := cssColour(cmpOr(got["background-color"], got["background"]))
-	l.hidden = display == "none" || got["visibility"] == "hidden" || got["visibility"] == "collapse" || isZero(got["opacity"]) ||
-		zero("max-height") || zero("max-width") || clipped || away("text-indent") ||
-		got["position"] == "absolute" && (away("left") || away("top") || strings.HasPrefix(got["clip"], "rect(")) ||
-		colour == "transparent" || colour != "" && colour == back
-	if size, ok := cssLength(got["font-size"]); ok {
+	return d.look()
+}
+
+func (d *declarations) look() look {
+	zero := func(value string) bool { v, ok := cssLength(value); return ok && v <= 0 }
+	away := func(value string) bool { v, ok := cssLength(value); return ok && v <= -500 }
+	clipped := d.overflow == "hidden" && (zero(d.height) || zero(d.width))
+	color := cssColour(d.color)
+	l := look{shown: d.display != "" && d.display != "none"}
+	l.hidden = d.display == "none" || d.visibility == "hidden" || d.visibility == "collapse" || isZero(d.opacity) ||
+		zero(d.maxHeight) || zero(d.maxWidth) || clipped || away(d.indent) ||
+		d.position == "absolute" && (away(d.left) || away(d.top) || strings.HasPrefix(d.clip, "rect(")) ||
+		color == "transparent" || color != "" && color == cssColour(d.back)
+	if size, ok := cssLength(d.size); ok {
 		l.tiny, l.sized = size <= 1, size > 1
 	}
 	return l
 }
 
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
-
 // cssLength reads the number in front of a unit; an em is much more than a pixel.
 func cssLength(s string) (float64, bool) {
+	if s == "" {
+		return 0, false
+	}
 	number := strings.TrimRight(s, "abcdefghijklmnopqrstuvwxyz% ")
 	v, err := strconv.ParseFloat(number, 64)
 	if err != nil {
@@ -77,8 +118,7 @@ func cssLength(s string) (float64, bool) {
 }
 
 func isZero(s string) bool {
-	v, err := strconv.ParseFloat(s, 64)
-	return err == nil && v == 0
+	return s != "" && strings.Trim(s, "0.") == ""
 }
 
 // cssColour makes one form of the few ways to write white and the others.
@@ -187,7 +227,8 @@ func (s styleSheet) lookOf(t html.Token) look {
 	l.hidden = l.hidden || slices.ContainsFunc(t.Attr, func(a html.Attribute) bool { return a.Key == "hidden" }) || !l.shown && s.hides(t)
 	if !l.hidden && t.Data != "a" && t.Data != "table" && t.Data != "td" {
 		// What is hidden from Outlook alone is a button or a table for all others.
-		l.hidden = strings.Contains(strings.ReplaceAll(strings.ToLower(attr(t, "style")), " ", ""), "mso-hide:all")
+		style := attr(t, "style")
+		l.hidden = style != "" && strings.Contains(strings.ReplaceAll(strings.ToLower(style), " ", ""), "mso-hide:all")
 	}
 	return l
 }
