@@ -25,10 +25,15 @@ type load struct{ size, connections int }
 func main() {
 	rounds := flag.Int("rounds", 5, "rounds of each load; quote nothing from fewer than 5")
 	window := flag.Duration("window", 1500*time.Millisecond, "how long each contender takes mail in a round")
+	hostile := flag.Bool("bombs", false, "measure the agent alone, with mails that are made to hurt")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := bench(ctx, *rounds, *window); err != nil {
+	run := func() error { return bench(ctx, *rounds, *window) }
+	if *hostile {
+		run = func() error { return bombs(ctx, os.Stdout, bombSize) }
+	}
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -61,6 +61,7 @@ type Message struct {
 		} `json:"dkim"`
 		Temporary bool `json:"temporary"`
 	} `json:"authentication"`
+	Problems []string   `json:"problems"`
 	Outgoing []Outgoing `json:"outgoing"`
 }
 
