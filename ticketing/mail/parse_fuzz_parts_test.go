@@ -18,7 +18,7 @@ import (
 func quick(t *testing.T, size int, fn func()) {
 	t.Helper()
 	limit := 100 * time.Millisecond * slower
-	if took := threadTime(fn); size <= 64<<10 && took > limit {
+	if took := cpuOf(fn); size <= 64<<10 && took > limit {
 		t.Errorf("%d octets take %v", size, took)
 	}
 }

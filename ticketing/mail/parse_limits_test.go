@@ -105,13 +105,13 @@ func fastest(runs int, fn func()) time.Duration {
 	best := time.Hour
 	for range runs {
 		runtime.GC()
-		best = min(best, threadTime(fn))
+		best = min(best, cpuOf(fn))
 	}
 	return best
 }
 
-// threadTime is the CPU that fn takes. What other programs take does not count.
-func threadTime(fn func()) time.Duration {
+// cpuOf is the CPU that fn takes. What other programs take does not count.
+func cpuOf(fn func()) time.Duration {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var before, after unix.Rusage
@@ -164,7 +164,7 @@ const slower = 4
 func TestLargeInputEndsInTime(t *testing.T) {
 	for _, name := range []string{"nested multiparts", "parts", "fields", "one long field", "html entities", "one base64 line", "half words", "from parens", "open ids", "html divs"} {
 		raw := []byte(hostile[name](25 << 20))
-		if took := threadTime(func() { Parse(raw) }); took > timeMax*slower {
+		if took := cpuOf(func() { Parse(raw) }); took > timeMax*slower {
 			t.Errorf("%s: 25 MB take %v", name, took)
 		} else if testing.Verbose() {
 			t.Logf("%-20s %10v", name, took)
