@@ -81,13 +81,13 @@ func (a *addressScan) next() {
 	case c == '<':
 		a.readAngle()
 	case c == '"' && !a.noQuote:
-		text, n, ok := quotedString(rest)
+		_, n, ok := quotedString(rest)
 		if !ok {
 			a.noQuote = true
 			a.pos++
 			return
 		}
-		a.add(word{text: unescape(text), quoted: true})
+		a.add(word{text: unescape(rest[1 : n-1]), quoted: true})
 		a.pos += n
 	case c == '(' && !a.noParen:
 		n := commentLen(rest)

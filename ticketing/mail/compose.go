@@ -34,7 +34,9 @@ type Draft struct {
 	ThreadIndex   string // Thread-Index of the message that is answered; it is continued
 	ThreadTopic   string
 	Headers       []HeaderField // other fields, not those that Compose writes itself
-	Attachments   []Attachment  // Content must be set; one that is Inline and has a ContentID belongs to the HTML
+	// Attachments need their Content. One that is Inline, has a ContentID and is shown by
+	// Body, as ![…](cid:ID), belongs to the HTML. An ID without "@" is made unique here.
+	Attachments []Attachment
 }
 
 // HeaderField is a header field with a value in UTF-8.
@@ -148,26 +150,40 @@ func (d Draft) international() bool {
 // boundary is unique to a message and a level of it. "=_" occurs in neither
 // quoted-printable nor base64 (RFC 2045 section 6.7), so no body can contain it.
 func boundary(messageID, level string) string {
-	sum := sha256.Sum256([]byte(level + "\x00" + messageID))
-	return "=_" + hex.EncodeToString(sum[:15])
+	return "=_" + hex.EncodeToString(digest(level, messageID)[:15])
+}
+
+func digest(purpose, messageID string) []byte {
+	sum := sha256.Sum256([]byte(purpose + "\x00" + messageID))
+	return sum[:]
 }
 
 // structure is the tree of parts: mixed(alternative(plain, related(html, images)), files),
 // each level left out when it would hold one part.
 func (d Draft) structure() (*part, error) {
 	plain := textPart("text/plain; charset=utf-8; format=flowed", d.plainText())
-	rich, err := d.htmlText()
+	rich, shown, err := d.htmlText()
 	if err != nil {
 		return nil, err
 	}
 	html := textPart("text/html; charset=utf-8", rich)
 	var images, files []*part
+	used := map[string]bool{}
 	for i, a := range d.Attachments {
+		if a.ContentID != "" && used[a.ContentID] {
+			return nil, fmt.Errorf("attachment %d: Content-ID %q is used twice", i+1, a.ContentID)
+		}
+		used[a.ContentID] = true
+		// A file that no text shows would be seen by nobody in there.
+		a.Inline = a.Inline && shown[a.ContentID]
+		if a.ContentID != "" {
+			a.ContentID = d.contentID(a.ContentID)
+		}
 		p, err := filePart(a)
 		if err != nil {
 			return nil, fmt.Errorf("attachment %d: %w", i+1, err)
 		}
-		if a.Inline && a.ContentID != "" {
+		if a.Inline {
 			images = append(images, p)
 		} else {
 			files = append(files, p)
@@ -182,6 +198,27 @@ func (d Draft) structure() (*part, error) {
 		root = multipart("mixed", boundary(d.MessageID, "mixed"), append([]*part{root}, files...))
 	}
 	return root, nil
+}
+
+// contentIDs are the images that the mail carries, by what the text calls them.
+func (d Draft) contentIDs() map[string]string {
+	ids := map[string]string{}
+	for _, a := range d.Attachments {
+		if a.Inline && a.ContentID != "" {
+			ids[a.ContentID] = d.contentID(a.ContentID)
+		}
+	}
+	return ids
+}
+
+// contentID makes an id of the world's out of one of the text's (RFC 2045 section 7): a
+// reader that knows it from another mail would show the image of that one.
+func (d Draft) contentID(id string) string {
+	if strings.Contains(id, "@") {
+		return id
+	}
+	_, domain, _ := strings.Cut(d.MessageID, "@")
+	return id + "." + hex.EncodeToString(digest("image", d.MessageID)[:8]) + "@" + domain
 }
 
 // part is a MIME entity: header lines without CRLF, then children or an encoded body.

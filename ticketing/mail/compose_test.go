@@ -3,6 +3,7 @@ package mail
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"mime"
 	netmail "net/mail"
 	"os"
@@ -56,7 +57,51 @@ func goldens() map[string]Draft {
 	international := sample()
 	international.To.Address = "jürgen@kunde.example"
 	international.References = []string{"größe@kunde.example"}
-	return map[string]Draft{"plain": sample(), "files": files, "outlook": outlook, "flowed": flowed, "smtputf8": international}
+	return map[string]Draft{"plain": sample(), "files": files, "outlook": outlook, "flowed": flowed, "smtputf8": international,
+		"inline": withImages(), "references": longThread(), "injection": injecting(), "bare": bare()}
+}
+
+// withImages shows one image twice, names one that it does not show, and one that is not there.
+func withImages() Draft {
+	d := sample()
+	d.Body = "![the light](cid:light) and again ![](cid:light), but not ![gone](cid:gone)"
+	d.Attachments = []Attachment{
+		{Name: "Licht.png", Type: "image/png", Inline: true, ContentID: "light", Content: []byte("\x89PNG light")},
+		{Name: "dark.png", Type: "image/png", Inline: true, ContentID: "dark", Content: []byte("\x89PNG dark")},
+	}
+	return d
+}
+
+// longThread has more ids before it than a line holds, and begins Outlook's thread anew.
+func longThread() Draft {
+	d := sample()
+	d.References = nil
+	for i := range 60 {
+		d.References = append(d.References, fmt.Sprintf("%03d.thread@mail.customer.example", i))
+	}
+	d.InReplyTo = d.References[59]
+	d.Subject = ReplySubject("AW: Re: 回复: printer on fire")
+	d.ThreadTopic, d.ThreadIndex = BaseSubject("AW: Re: printer on fire"), NewThreadIndex(d.Date.Add(-time.Hour), "SUPPORT-7102@support-ticket.example")
+	return d
+}
+
+// injecting tries to get out of every field.
+func injecting() Draft {
+	d := sample()
+	const evil = "x\r\nBcc: eve@evil.example\r\n\r\n<b>\x00\x1b[2J\u2028end"
+	d.Subject, d.From.Name, d.ReplyTo.Name, d.To.Name, d.ThreadTopic = evil, evil, evil, evil, evil
+	d.Cc = []Address{{Name: evil, Address: "cc@customer.example"}}
+	d.InReplyTo, d.References, d.ThreadIndex = evil, []string{evil, "a0@customer.example", "a1@customer.example>\r\nBcc: <eve@evil.example"}, evil
+	d.Headers = []HeaderField{{"X-Evil", evil}}
+	d.Body, d.QuoteHead, d.Quote, d.Signature = evil, evil, evil, evil
+	d.Attachments = []Attachment{{Name: evil, Type: "text/" + evil, Content: []byte(evil)}, {Name: "a\"; x=\"y.txt", Content: []byte("x")}}
+	return d
+}
+
+// bare is the least that a message has: an acknowledgement of a thread of its own.
+func bare() Draft {
+	d := sample()
+	return Draft{From: d.From, To: Address{Address: "jo@customer.example"}, Date: d.Date, MessageID: d.MessageID, Subject: "x", Body: "Hello"}
 }
 
 func TestComposeGolden(t *testing.T) {
@@ -93,6 +138,36 @@ func TestComposeFolds(t *testing.T) {
 				t.Errorf("%s: %d octets: %s", name, len(line), line)
 			}
 		}
+	}
+}
+
+// An image that the text shows is beside the HTML, under an id that no other mail has;
+// another one is a file, and what is not there stays as it was typed.
+func TestComposeImages(t *testing.T) {
+	raw, err := Compose(withImages())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := Parse(raw)
+	if len(m.Attachments) != 2 || !m.Attachments[0].Inline || m.Attachments[1].Inline || m.Attachments[0].Name != "Licht.png" {
+		t.Fatalf("%+v", m.Attachments)
+	}
+	id := m.Attachments[0].ContentID
+	if !strings.HasPrefix(id, "light.") || !strings.HasSuffix(id, "@support-ticket.example") {
+		t.Errorf("Content-ID %s", id)
+	}
+	if strings.Count(m.HTML, `src="cid:`+id+`"`) != 2 || !strings.Contains(m.HTML, "![gone](cid:gone)") || strings.Count(m.HTML, "<img") != 2 {
+		t.Errorf("HTML: %s", m.HTML)
+	}
+	other := withImages()
+	other.MessageID = "7103.1.abc@support-ticket.example"
+	if raw, err = Compose(other); err != nil || strings.Contains(string(raw), id) {
+		t.Errorf("another mail has the same Content-ID %s (%v)", id, err)
+	}
+	twice := withImages()
+	twice.Attachments[1].ContentID = "light"
+	if _, err := Compose(twice); err == nil {
+		t.Error("two images of one name were composed")
 	}
 }
 

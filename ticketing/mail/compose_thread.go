@@ -1,7 +1,6 @@
 package mail
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"regexp"
@@ -13,17 +12,24 @@ import (
 // Outlook's and Lotus's counters ("Re[2]:", "Re^2:"). Those that are words of a language
 // as well are left out ("Ref: 4711", "R: a survey"), and so is what has a letter or digit
 // right behind the colon ("re:Invent"): a mark too many is better than a word lost.
-var replyPrefix = regexp.MustCompile(`(?i)^\s*(re|aw|sv|antw|vs|ynt|odp|rif|vá|σχετ|отв|回复|答复|回覆|答覆)` +
+var replyPrefix = regexp.MustCompile(`(?i)^\s*(re|aw|sv|antw|vs|ynt|yan|res|odp|odg|ats|atb|bls|rif|vá|σχετ|απ|отв|отг|відп|` +
+	`回复|答复|回覆|答覆|返信|회신|답장|رد|תגובה|ตอบ|ตอบกลับ)` +
 	`\s*(\[\d+\]|\^\d+|\(\d+\))?\s*(:(\s|$|[^[:ascii:]])|：)`)
 
 // ReplySubject is the subject of an answer: "RE: " once, and the original without the
 // marks of replies before it. RFC 5322 section 3.6.5 wants one mark at most.
 func ReplySubject(original string) string {
+	return strings.TrimRight("RE: "+BaseSubject(original), " ")
+}
+
+// BaseSubject is a subject without the marks of replies: the topic of the thread, as
+// Thread-Topic has it.
+func BaseSubject(original string) string {
 	subject := cleanText(original)
 	for {
 		m := replyPrefix.FindStringSubmatchIndex(subject)
 		if m == nil {
-			break
+			return subject
 		}
 		// Group 4 is the character behind the colon, which is the subject's.
 		end := m[1]
@@ -32,7 +38,6 @@ func ReplySubject(original string) string {
 		}
 		subject = strings.TrimLeft(subject[end:], " ")
 	}
-	return strings.TrimRight("RE: "+subject, " ")
 }
 
 // validMsgID takes more than RFC 5322 section 3.6.4 does, since threads hang on the
@@ -70,6 +75,13 @@ func capReferences(ids []string, utf8ok bool) []string {
 	return append(valid[:1:1], valid[from:]...)
 }
 
+// NewThreadIndex begins a thread for Outlook where nobody has yet: the header alone
+// (MS-OXOMSG section 2.2.1.3). Who names the same thread gets the same one.
+func NewThreadIndex(began time.Time, thread string) string {
+	raw := binary.BigEndian.AppendUint64(nil, uint64(fileTime(began)))[:6]
+	return base64.StdEncoding.EncodeToString(append(raw, digest("thread", thread)[:16]...))
+}
+
 // childThreadIndex appends a response level to the index of the message that is answered
 // (MS-OXOMSG section 2.2.1.3). It is empty when the parent's is empty or malformed.
 //
@@ -95,9 +107,8 @@ func childThreadIndex(parent string, now time.Time, seed string) string {
 	if delta >= 1<<49 {
 		step = 1<<31 | uint32(delta>>23&0x7fffffff)
 	}
-	random := sha256.Sum256([]byte(seed))
 	raw = binary.BigEndian.AppendUint32(raw, step)
-	return base64.StdEncoding.EncodeToString(append(raw, random[0]&0xf0))
+	return base64.StdEncoding.EncodeToString(append(raw, digest("level", seed)[0]&0xf0))
 }
 
 // fileTime counts 100 ns from 1601.

@@ -22,6 +22,15 @@ func TestReplySubject(t *testing.T) {
 		"RE: RE: x":                "RE: x",
 		"Re: AW: Re[2]: x":         "RE: x",
 		"Re^3: x":                  "RE: x",
+		"RES: x":                   "RE: x",
+		"Res: Re: x":               "RE: x",
+		"ΑΠ: x":                    "RE: x",
+		"Відп: x":                  "RE: x",
+		"返信: x":                    "RE: x",
+		"답장: x":                    "RE: x",
+		"رد: مرحبا":                "RE: مرحبا",
+		"תגובה: שלום":              "RE: שלום",
+		"Response: x":              "RE: Response: x",
 		"回复：登录":                    "RE: 登录",
 		"Re:登录":                    "RE: 登录",
 		"Отв: вход":                "RE: вход",
@@ -43,6 +52,9 @@ func TestReplySubject(t *testing.T) {
 		got := ReplySubject(in)
 		if got != want {
 			t.Errorf("ReplySubject(%q) = %q, want %q", in, got, want)
+		}
+		if base := BaseSubject(in); strings.TrimRight("RE: "+base, " ") != want {
+			t.Errorf("BaseSubject(%q) = %q", in, base)
 		}
 		if again := ReplySubject(got); again != got {
 			t.Errorf("the answer to the answer %q is %q", got, again)
@@ -112,6 +124,13 @@ func TestChildThreadIndex(t *testing.T) {
 	deep := base64.StdEncoding.EncodeToString(append(header, make([]byte, 5*200)...))
 	if got := childThreadIndex(deep, began, "seed"); len(got) != base64.StdEncoding.EncodedLen(27) {
 		t.Errorf("an index without end grows: %d", len(got))
+	}
+	first := NewThreadIndex(began, "SUPPORT-7102@desk.example")
+	if raw, err := base64.StdEncoding.DecodeString(first); err != nil || len(raw) != 22 || raw[0] != 1 || string(raw[:6]) != string(header[:6]) {
+		t.Errorf("the index of a new thread is %x, %v", raw, err)
+	}
+	if child := childThreadIndex(first, began, "seed"); !strings.HasPrefix(child, first[:len(first)-3]) || NewThreadIndex(began, "SUPPORT-7103@desk.example") == first {
+		t.Errorf("a thread of its own: %s, its child %s", first, child)
 	}
 	for _, bad := range []string{"", "!", "AAAA", base64.StdEncoding.EncodeToString(append(header, 1))} {
 		if got := childThreadIndex(bad, began, "seed"); got != "" {

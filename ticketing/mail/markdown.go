@@ -26,9 +26,13 @@ const (
 // markdownHTML renders Markdown as people type it into a mail. It differs from CommonMark
 // in that nothing typed vanishes from what the reader sees: HTML is text, "use <your name>"
 // and "[1]: see below" stay; a line end is one; and "--" below a line makes no heading of it.
-func markdownHTML(body string) (string, error) {
+//
+// ids gives the images that the mail carries: what "cid:" names, and its Content-ID. shown
+// says which of them stand in the text.
+func markdownHTML(body string, ids map[string]string) (page string, shown map[string]bool, err error) {
+	shown = map[string]bool{}
 	if isLog(body) {
-		return "<p>" + strings.ReplaceAll(html.EscapeString(body), "\n", "<br>\n") + "</p>\n", nil
+		return "<p>" + strings.ReplaceAll(html.EscapeString(body), "\n", "<br>\n") + "</p>\n", shown, nil
 	}
 	md := goldmark.New(
 		goldmark.WithParser(parser.NewParser(
@@ -48,16 +52,16 @@ func markdownHTML(body string) (string, error) {
 				util.Prioritized(parser.NewAutoLinkParser(), 300),
 				util.Prioritized(parser.NewEmphasisParser(), 500),
 			),
-			parser.WithASTTransformers(util.Prioritized(safeLinks{}, 100)),
+			parser.WithASTTransformers(util.Prioritized(safeLinks{ids, shown}, 100)),
 		)),
 		goldmark.WithExtensions(extension.Strikethrough, extension.Linkify),
 		goldmark.WithRendererOptions(render.WithHardWraps()),
 	)
 	var b bytes.Buffer
 	if err := md.Convert([]byte(endQuotes(body)), &b); err != nil {
-		return "", fmt.Errorf("body: %w", err)
+		return "", nil, fmt.Errorf("body: %w", err)
 	}
-	return b.String(), nil
+	return b.String(), shown, nil
 }
 
 // isLog says that a text is too long or too deep to be rendered.
@@ -95,10 +99,13 @@ func endQuotes(body string) string {
 
 // safeLinks leaves links to what a mail may link to. Others become the text that was
 // typed, and an image from elsewhere a link: mail of ours makes nobody's reader fetch.
-type safeLinks struct{}
+type safeLinks struct {
+	ids   map[string]string
+	shown map[string]bool
+}
 
 // Transform is called by goldmark.
-func (safeLinks) Transform(doc *ast.Document, reader text.Reader, _ parser.Context) {
+func (l safeLinks) Transform(doc *ast.Document, reader text.Reader, _ parser.Context) {
 	var found []ast.Node
 	// The walk cannot fail: its function does not.
 	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -118,8 +125,11 @@ func (safeLinks) Transform(doc *ast.Document, reader text.Reader, _ parser.Conte
 				asTyped(n, "[", n.Destination, n.Title)
 			}
 		case *ast.Image:
+			name, cid := bytes.CutPrefix(n.Destination, []byte("cid:"))
+			id, carried := l.ids[string(name)]
 			switch {
-			case bytes.HasPrefix(n.Destination, []byte("cid:")):
+			case cid && carried:
+				n.Destination, l.shown[string(name)] = []byte("cid:"+url.PathEscape(id)), true
 			case safeURL(n.Destination):
 				link := ast.NewLink()
 				link.Destination, link.Title = n.Destination, n.Title
@@ -172,11 +182,11 @@ func moveChildren(to, from ast.Node) {
 	}
 }
 
-// htmlText is the text/html body, in the order of plainText.
-func (d Draft) htmlText() (string, error) {
-	body, err := markdownHTML(strings.Join(splitLines(d.Body), "\n"))
+// htmlText is the text/html body, in the order of plainText, and which images it shows.
+func (d Draft) htmlText() (page string, shown map[string]bool, err error) {
+	body, shown, err := markdownHTML(strings.Join(splitLines(d.Body), "\n"), d.contentIDs())
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	var b strings.Builder
 	b.WriteString("<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"></head><body>\n" + body)
@@ -194,7 +204,7 @@ func (d Draft) htmlText() (string, error) {
 		b.WriteString("</p>\n")
 	}
 	b.WriteString("</body></html>")
-	return b.String(), nil
+	return b.String(), shown, nil
 }
 
 // writeQuoteHTML gives each level of quotes its blockquote; type="cite" is how clients

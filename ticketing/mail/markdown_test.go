@@ -31,6 +31,10 @@ func TestMarkdownHTML(t *testing.T) {
 		"array[i](j)":                                    "<p>array[i](j)</p>",
 		"[**b**](file:///etc/passwd)":                    "<p>[<strong>b</strong>](file:///etc/passwd)</p>",
 		"![a](cid:x@y)":                                  `<p><img src="cid:x@y" alt="a"></p>`,
+		"![a](cid:light)":                                `<p><img src="cid:light.1@z" alt="a"></p>`,
+		"![a](cid:a%b)":                                  `<p><img src="cid:a%25b.1@z" alt="a"></p>`,
+		"![a](cid:nowhere)":                              "<p>![a](cid:nowhere)</p>",
+		"[a](cid:light)":                                 "<p>[a](cid:light)</p>",
 		"![a](https://x.example/p.png)":                  `<p><a href="https://x.example/p.png">a</a></p>`,
 		"![a](data:image/png;base64,AAAA)":               "<p>![a](data:image/png;base64,AAAA)</p>",
 		"[![a](https://x.example/p)](https://y.example)": `<p><a href="https://y.example"><a href="https://x.example/p">a</a></a></p>`,
@@ -41,7 +45,7 @@ func TestMarkdownHTML(t *testing.T) {
 		"- a\n- b":                                       "<ul>\n<li>a</li>\n<li>b</li>\n</ul>",
 		"":                                               "",
 	} {
-		got, err := markdownHTML(in)
+		got, _, err := markdownHTML(in, map[string]string{"x@y": "x@y", "light": "light.1@z", "a%b": "a%b.1@z"})
 		if err != nil || strings.TrimSpace(got) != want {
 			t.Errorf("markdownHTML(%q) =\n%s, %v; want\n%s", in, got, err, want)
 		}
@@ -50,8 +54,8 @@ func TestMarkdownHTML(t *testing.T) {
 
 func TestLongMarkdownStaysText(t *testing.T) {
 	for _, in := range []string{strings.Repeat("**log** <line>\n", 10000), strings.Repeat("![a](", 20000), strings.Repeat("> ", 1000) + "[a](https://x.example)"} {
-		got, err := markdownHTML(in)
-		if err != nil || strings.Contains(got, "<strong>") || strings.Contains(got, "<blockquote>") || strings.Contains(got, "<line>") || len(got) < len(in) {
+		got, shown, err := markdownHTML(in, map[string]string{"x@y": "x@y"})
+		if err != nil || strings.Contains(got, "<strong>") || strings.Contains(got, "<blockquote>") || strings.Contains(got, "<line>") || len(got) < len(in) || len(shown) > 0 {
 			t.Errorf("%v: %.100s", err, got)
 		}
 	}
@@ -66,8 +70,8 @@ func FuzzMarkdownHTML(f *testing.F) {
 		if len(s) > 10000 {
 			return
 		}
-		d := Draft{Body: s, Quote: s, QuoteHead: s, Signature: s}
-		page, err := d.htmlText()
+		d := Draft{Body: s, Quote: s, QuoteHead: s, Signature: s, Attachments: []Attachment{{Inline: true, ContentID: "x\"onerror=\"y"}}}
+		page, _, err := d.htmlText()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,6 +21,7 @@ func TestParseAddressList(t *testing.T) {
 	for in, want := range map[string]string{
 		`Doe, Jane <j@x.example>`:         `Doe, Jane|j@x.example`,
 		`"Doe\, Jane" <j@X.example>, b@y`: `Doe, Jane|j@x.example ; |b@y`,
+		`"\\Doe \"J\"" <j@x.example>`:     `\Doe "J"|j@x.example`,
 		`j@x.example (Jane (J) Doe)`:      `Jane (J) Doe|j@x.example`,
 		`undisclosed-recipients:;`:        ``,
 		`user @ host.example`:             `|user@host.example`,
