@@ -211,7 +211,7 @@ func (d *Desk) carryOut(tx Tx, by Actor, p Person, t target, o order) (words str
 			r.Status = *status
 			done = append(done, "status "+string(*status))
 		}
-		if _, err := d.addReply(tx, by, r); err != nil {
+		if _, err := d.addReply(tx, by, r, nil); err != nil {
 			return "", err
 		}
 		done = append(done, map[bool]string{true: "note added", false: "answer sent"}[o.note])

@@ -19,6 +19,9 @@ var ErrConflict = errors.New("conflict")
 // ErrInvalid is for a request that can never be carried out as it is.
 var ErrInvalid = errors.New("invalid")
 
+// ErrTooLarge is for a request with more in it than the desk takes.
+var ErrTooLarge = errors.New("too large")
+
 // Config is what a Desk needs to know of its site.
 type Config struct {
 	Domain string  // of loop marks; the first domain of the desk
@@ -33,6 +36,9 @@ type Config struct {
 	Now     func() time.Time // nil: the system's clock
 	Log     *slog.Logger     // nil: nothing is logged
 	Workers int              // that parse and verify at the same time; 0 is 8
+	// MaxAttachmentBytes bounds the files of one reply, all together; 0 is 7 MB, which is
+	// what fits into a mail by Postfix's default message_size_limit.
+	MaxAttachmentBytes int64
 }
 
 // Desk owns every rule about tickets.
@@ -70,6 +76,9 @@ func New(ctx context.Context, cfg Config, store Store) (*Desk, error) {
 	}
 	if cfg.Workers == 0 {
 		cfg.Workers = 8
+	}
+	if cfg.MaxAttachmentBytes == 0 {
+		cfg.MaxAttachmentBytes = 7_000_000
 	}
 	if cfg.Verify == nil {
 		return nil, errors.New("a desk without a verifier")
@@ -113,6 +122,9 @@ func (d *Desk) SetQueues(queues []Queue, roles map[string]string) error {
 	d.addresses.Store(a)
 	return nil
 }
+
+// MaxAttachmentBytes bounds the files of one reply, all together.
+func (d *Desk) MaxAttachmentBytes() int64 { return d.cfg.MaxAttachmentBytes }
 
 // Directory gives the desk's addresses, for the table that Postfix asks.
 func (d *Desk) Directory() *Directory { return d.addresses.Load().dir }

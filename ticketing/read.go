@@ -120,6 +120,15 @@ func (d *Desk) Content(ctx context.Context, m Message) (*mail.Message, error) {
 	return mail.Parse(raw), nil
 }
 
+// Attachments gives the files of a reply or a note.
+func (d *Desk) Attachments(ctx context.Context, message int64) (files []Attachment, err error) {
+	err = d.store.Read(ctx, func(tx Tx) (err error) {
+		files, err = tx.Attachments(message)
+		return err
+	})
+	return files, err
+}
+
 // EventsOf gives the events of one ticket.
 func (d *Desk) EventsOf(ctx context.Context, ticket string, after int64, limit int) (events []Event, err error) {
 	err = d.store.Read(ctx, func(tx Tx) error {

@@ -23,7 +23,19 @@ type Queue struct {
 	Acknowledgement Template // Markdown; the zero value is the desk's own text
 
 	EndsAfter time.Duration // after which an answer to a closed ticket opens a linked one; 0 is 14 days, below 0 is never
+
+	Reply     Template // what stands around an answer's Text; the zero value is the Text alone
+	Signature Template // below an answer, after "-- "
+	Quote     string   // what an answer quotes: QuoteLast (default), QuoteFull or QuoteNone
+	QuoteHead Template // the line above a quote; the zero value is "On {{.Date}}, {{.Author}} wrote:"
 }
+
+// What an answer quotes. It is never more than its recipient has seen.
+const (
+	QuoteLast = "last" // the mail that is answered
+	QuoteFull = "full" // what went to and fro between the recipient and the desk
+	QuoteNone = "none"
+)
 
 // What automatic mail at a queue becomes.
 const (

@@ -2,7 +2,6 @@ package ticketing
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -34,6 +33,8 @@ type ReplyRequest struct {
 	// Key makes it safe to ask again: the same key of the same actor gives the same
 	// message, and nothing is done twice.
 	Key string
+	// Files go with it: all together at most Config.MaxAttachmentBytes.
+	Files []File
 }
 
 // statuses in the order of a ticket's life.
@@ -62,7 +63,11 @@ func (d *Desk) Reply(ctx context.Context, by Actor, r ReplyRequest) (m Message, 
 			return m, false, err
 		}
 	}
-	request := sha256.Sum256(fmt.Appendf(nil, "%q %q %v %q %q", r.Ticket, r.Text, r.Note, r.Status, r.Cc))
+	files, err := d.stageFiles(ctx, r.Files)
+	if err != nil {
+		return m, false, err
+	}
+	request := requestHash(r, files)
 	err = d.write(ctx, func(tx Tx) error {
 		m, again = Message{}, false
 		if r.Key != "" {
@@ -76,7 +81,7 @@ func (d *Desk) Reply(ctx context.Context, by Actor, r ReplyRequest) (m Message, 
 			}
 		}
 		var err error
-		if m, err = d.addReply(tx, by, r); err != nil || r.Key == "" {
+		if m, err = d.addReply(tx, by, r, files); err != nil || r.Key == "" {
 			return err
 		}
 		return tx.PutIdempotent(by.String(), r.Key, request, m.ID, d.now())
@@ -101,7 +106,7 @@ func idempotent(tx Tx, scope, key string, request Hash) (int64, error) {
 	return id, nil
 }
 
-func (d *Desk) addReply(tx Tx, by Actor, r ReplyRequest) (Message, error) {
+func (d *Desk) addReply(tx Tx, by Actor, r ReplyRequest, files []stagedFile) (Message, error) {
 	t, err := d.ticketByName(tx, r.Ticket)
 	if err != nil {
 		return Message{}, err
@@ -130,6 +135,9 @@ func (d *Desk) addReply(tx Tx, by Actor, r ReplyRequest) (Message, error) {
 	m := Message{Ticket: t.ID, Kind: kind, Visibility: Shown, Subject: t.Subject, Actor: by.String(), Body: r.Text,
 		Automatic: by.Kind == "program", Received: d.now()}
 	if err := tx.AddMessage(&m); err != nil {
+		return m, err
+	}
+	if err := addFiles(tx, m.ID, files); err != nil {
 		return m, err
 	}
 	e := Event{Time: m.Received, Type: event, Ticket: t.ID, Message: m.ID, Actor: by.String(), Origin: by.Origin}

@@ -3,6 +3,7 @@ package ticketing
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -76,7 +77,9 @@ type conversation struct {
 	ticket   Ticket
 	reply    Message
 	people   []Participant
-	messages []Message // of the ticket before the reply
+	messages []Message            // of the ticket before the reply
+	outgoing map[int64][]Outgoing // of the replies among them
+	files    []Attachment         // of the reply
 }
 
 func readConversation(tx Tx, reply int64) (c conversation, err error) {
@@ -95,13 +98,29 @@ func readConversation(tx Tx, reply int64) (c conversation, err error) {
 			c.people = append(c.people, p)
 		}
 	}
+	if c.files, err = tx.Attachments(reply); err != nil {
+		return c, err
+	}
+	return c, readBefore(tx, &c)
+}
+
+// readBefore reads what was in the ticket before the reply.
+func readBefore(tx Tx, c *conversation) error {
 	all, err := tx.Messages(c.ticket.ID)
+	c.outgoing = map[int64][]Outgoing{}
 	for _, m := range all {
-		if m.ID < reply {
-			c.messages = append(c.messages, m)
+		if m.ID >= c.reply.ID {
+			continue
+		}
+		c.messages = append(c.messages, m)
+		if m.Kind != KindReply && m.Kind != KindQuestion {
+			continue
+		}
+		if c.outgoing[m.ID], err = tx.OutgoingOf(m.ID); err != nil {
+			return err
 		}
 	}
-	return c, err
+	return err
 }
 
 // replySubject is that of the ticket, and of a question its own.
@@ -144,7 +163,6 @@ func (d *Desk) compose(ctx context.Context, c conversation, p Participant) ([]by
 		Subject:   replySubject(c),
 		Date:      c.reply.Received,
 		MessageID: o.MessageID,
-		Body:      c.reply.Body,
 		Headers:   []mail.HeaderField{{Name: loopField, Value: d.cfg.Domain}},
 	}
 	for _, other := range c.people {
@@ -155,60 +173,26 @@ func (d *Desk) compose(ctx context.Context, c conversation, p Participant) ([]by
 	if c.reply.Automatic { // a program wrote it (RFC 3834 section 5)
 		draft.AutoSubmitted, draft.Suppress = "auto-replied", true
 	}
-	if err := d.continueThread(ctx, &draft, &o, c, p); err != nil {
+	t := thread{desk: d, queue: q, conversation: c, to: p, fields: d.templateFields(c, q, p)}
+	if err := errors.Join(t.write(&draft), t.join(ctx, &draft, &o), d.attach(ctx, &draft, c.files)); err != nil {
 		return nil, o, err
 	}
 	raw, err := mail.Compose(draft)
 	return raw, o, err
 }
 
-// continueThread answers the newest mail of this participant that is shown: it is in
-// their mail program, and it alone is quoted, so that nobody reads what was not
-// theirs to see. Without one the answer begins a thread of its own.
-func (d *Desk) continueThread(ctx context.Context, draft *mail.Draft, o *Outgoing, c conversation, p Participant) error {
-	for i := len(c.messages) - 1; i >= 0; i-- {
-		m := c.messages[i]
-		if !p.readable(m) {
-			continue
-		}
-		raw, err := d.store.Raw(ctx, m.Raw)
+// attach gives a mail the files of its reply.
+func (d *Desk) attach(ctx context.Context, draft *mail.Draft, files []Attachment) error {
+	for _, f := range files {
+		content, err := d.store.Raw(ctx, f.Raw)
 		if err != nil {
 			return err
 		}
-		msg := mail.Parse(raw)
-		draft.InReplyTo = msg.MessageID
-		draft.References = append(append([]string{}, msg.References...), msg.InReplyTo...)
-		if len(msg.References) > 0 {
-			draft.References = append([]string{}, msg.References...)
-		}
-		if msg.MessageID != "" {
-			draft.References = append(draft.References, msg.MessageID)
-		}
-		draft.ThreadTopic, draft.ThreadIndex = first(msg.Header("Thread-Topic")), first(msg.Header("Thread-Index"))
-		draft.Quote = msg.NewText
-		draft.QuoteHead = fmt.Sprintf("On %s, %s wrote:", m.Received.UTC().Format("2 January 2006 15:04 UTC"), displayed(m.From))
-		// Reply-To says where to answer, and no more (RFC 5322 section 3.6.2). An author
-		// who is not proven cannot send our answer elsewhere, except by opening the ticket.
-		if len(msg.ReplyTo) == 1 && (m.Authentication.Author != "" || m.ID == c.messages[0].ID) {
-			draft.To.Address, o.Recipient = msg.ReplyTo[0].Address, msg.ReplyTo[0].Address
-		}
-		return nil
+		draft.Attachments = append(draft.Attachments, mail.Attachment{
+			Name: f.Name, Type: f.Type, Size: f.Size, Inline: f.ContentID != "", ContentID: f.ContentID, Content: content,
+		})
 	}
 	return nil
-}
-
-func displayed(a mail.Address) string {
-	if a.Name != "" {
-		return a.Name
-	}
-	return a.Address
-}
-
-func first(values []string) string {
-	if len(values) == 0 {
-		return ""
-	}
-	return strings.TrimSpace(values[0])
 }
 
 // senderName is "Jane at Support" for a person, the queue's name for a program and for
@@ -218,8 +202,16 @@ func senderName(actor string, q Queue) string {
 	if name == "" {
 		name = q.Key
 	}
-	if who, staff := strings.CutPrefix(actor, "staff:"); staff && who != "" && who != "root" && who != "admin" {
+	if who := personName(actor); who != "" {
 		return who + " at " + name
 	}
 	return name
+}
+
+// personName is a person among those who answer, empty for others.
+func personName(actor string) string {
+	if who, staff := strings.CutPrefix(actor, "staff:"); staff && who != "root" && who != "admin" {
+		return who
+	}
+	return ""
 }

@@ -113,6 +113,18 @@ type Message struct {
 	Suppressed     string // why nothing was sent for it by machine; empty when something was, or was not called for
 }
 
+// Attachment is a file of a reply or a note. Those of mail that came in are in its raw
+// bytes.
+type Attachment struct {
+	ID        int64
+	Message   int64
+	Name      string
+	Type      string // media type without parameters
+	ContentID string // what the text calls it, as ![…](cid:ID); empty when it is no image of the text
+	Size      int64  // octets
+	Raw       Hash   // of the content
+}
+
 // Participant is a person in a ticket.
 type Participant struct {
 	ID      int64

@@ -115,6 +115,10 @@ func fileName(name string) string {
 	return name
 }
 
+// FileName is a file name as it is shown: without directories, controls, and characters
+// that nobody sees. It is empty when nothing is left.
+func FileName(name string) string { return shownName(name) }
+
 // parameter is a MIME parameter with the semicolon and fold before it: quoted when it is
 // plain, else in the extended notation of RFC 2231, in pieces where it is long (section 3).
 func parameter(name, value string) string {

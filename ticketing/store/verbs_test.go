@@ -205,6 +205,27 @@ func TestMessages(t *testing.T) {
 	})
 }
 
+func TestAttachments(t *testing.T) {
+	inTx(t, func(t *testing.T, d *DB, tx ticketing.Tx) {
+		k := ticketing.Ticket{Queue: "A", Number: 1}
+		ok(t, tx.AddTicket(&k))
+		var m [2]ticketing.Message
+		for i := range m {
+			m[i] = ticketing.Message{Ticket: k.ID, Kind: ticketing.KindReply}
+			ok(t, tx.AddMessage(&m[i]))
+		}
+		s := staged(t, d, "content")
+		ok(t, tx.PutRaw(s))
+		a := ticketing.Attachment{Message: m[0].ID, Name: "Übersicht.pdf", Type: "application/pdf", ContentID: "c", Raw: s.Hash, Size: 7}
+		b := ticketing.Attachment{Message: m[0].ID, Name: "b", Type: "text/plain", Raw: s.Hash, Size: 7}
+		ok(t, tx.AddAttachment(&a))
+		ok(t, tx.AddAttachment(&b))
+		same(t, "attachments", must[[]ticketing.Attachment](t)(tx.Attachments(m[0].ID)), []ticketing.Attachment{a, b})
+		same(t, "of another message", len(must[[]ticketing.Attachment](t)(tx.Attachments(m[1].ID))), 0)
+		none(t, "raw mail", tx.AddAttachment(&ticketing.Attachment{Message: m[0].ID, Raw: ticketing.Hash{9}}))
+	})
+}
+
 func TestMessageIDs(t *testing.T) {
 	inTx(t, func(t *testing.T, _ *DB, tx ticketing.Tx) {
 		var tickets [2]ticketing.Ticket

@@ -111,7 +111,7 @@ func (s *Server) getAttachment(ctx context.Context, in *attachmentID) (*file, er
 		return nil, s.failure(ctx, err)
 	}
 	if m.Raw.IsZero() {
-		return nil, huma.Error404NotFound("this message has no attachments")
+		return s.getFile(ctx, m, in.Index)
 	}
 	c, err := s.desk.Content(ctx, m)
 	if err != nil {
@@ -122,6 +122,22 @@ func (s *Server) getAttachment(ctx context.Context, in *attachmentID) (*file, er
 	}
 	a := c.Attachments[in.Index]
 	return download(a.Name, "application/octet-stream", a.Content), nil
+}
+
+// getFile gives a file of a reply or a note.
+func (s *Server) getFile(ctx context.Context, m ticketing.Message, index int) (*file, error) {
+	files, err := s.desk.Attachments(ctx, m.ID)
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	if index >= len(files) {
+		return nil, huma.Error404NotFound(fmt.Sprintf("this message has %d attachments", len(files)))
+	}
+	content, err := s.desk.Raw(ctx, files[index].Raw)
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	return download(files[index].Name, "application/octet-stream", content), nil
 }
 
 func (s *Server) judge(ctx context.Context, in *MessagePath, accept bool) (*body[Message], error) {

@@ -164,6 +164,8 @@ func (s *Server) failure(ctx context.Context, err error) error {
 		return huma.Error404NotFound(err.Error())
 	case errors.Is(err, ticketing.ErrConflict):
 		return huma.Error409Conflict(err.Error())
+	case errors.Is(err, ticketing.ErrTooLarge):
+		return huma.NewError(http.StatusRequestEntityTooLarge, err.Error())
 	case errors.Is(err, ticketing.ErrInvalid):
 		return huma.Error422UnprocessableEntity(err.Error())
 	}

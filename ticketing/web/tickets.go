@@ -45,7 +45,16 @@ type replyInput struct {
 		Status string   `json:"status,omitempty" doc:"of the ticket after it; waiting when nothing is said"`
 		Seen   int64    `json:"seen,omitempty" doc:"newest event you have seen; refused with 409 when the ticket has moved on since"`
 		Cc     []string `json:"cc,omitempty" maxItems:"50" doc:"addresses that become participants with this answer"`
+		Files  []File   `json:"attachments,omitempty" maxItems:"100" doc:"files that go with it"`
 	}
+}
+
+// File is an attachment of a reply or a note on its way in.
+type File struct {
+	Name      string `json:"name" minLength:"1" maxLength:"1000" example:"invoice.pdf"`
+	Type      string `json:"type,omitempty" maxLength:"129" doc:"media type; by the name when it is not given" example:"application/pdf"`
+	ContentID string `json:"content_id,omitempty" maxLength:"64" doc:"makes it an image of the text, which shows it as ![…](cid:ID)" example:"screen.png"`
+	Content   []byte `json:"content" doc:"base64"`
 }
 
 type changeInput struct {
@@ -71,10 +80,16 @@ func (s *Server) ticketRoutes(api huma.API) {
 	reply := op("POST", "/tickets/{name}/replies", "addReply", "Answer the requester by mail")
 	note := op("POST", "/tickets/{name}/notes", "addNote", "Add a note that staff alone see")
 	for _, o := range []*huma.Operation{&reply, &note} {
-		o.DefaultStatus, o.MaxBodyBytes, o.BodyReadTimeout = http.StatusCreated, 4<<20, time.Minute
+		o.DefaultStatus, o.MaxBodyBytes, o.BodyReadTimeout = http.StatusCreated, s.maxReply(), time.Minute
+		o.Description = fmt.Sprintf("The attachments of one reply have at most %d octets together, before base64.", s.desk.MaxAttachmentBytes())
 	}
 	huma.Register(api, reply, func(ctx context.Context, in *replyInput) (*body[Message], error) { return s.addReply(ctx, in, false) })
 	huma.Register(api, note, func(ctx context.Context, in *replyInput) (*body[Message], error) { return s.addReply(ctx, in, true) })
+}
+
+// maxReply is the longest request that can be a reply: its text, and its files in base64.
+func (s *Server) maxReply() int64 {
+	return 4<<20 + int64(base64.StdEncoding.EncodedLen(int(s.desk.MaxAttachmentBytes())))
 }
 
 func (s *Server) listTickets(ctx context.Context, in *ticketQuery) (*body[List[Ticket]], error) {
@@ -169,9 +184,13 @@ func (s *Server) listMessages(ctx context.Context, in *TicketName) (*body[List[M
 }
 
 func (s *Server) addReply(ctx context.Context, in *replyInput, note bool) (*body[Message], error) {
-	m, _, err := s.desk.Reply(ctx, actor(ctx), ticketing.ReplyRequest{
+	r := ticketing.ReplyRequest{
 		Ticket: in.Name, Text: in.Body.Text, Note: note, Status: ticketing.Status(in.Body.Status), Seen: in.Body.Seen, Key: in.Key, Cc: in.Body.Cc,
-	})
+	}
+	for _, f := range in.Body.Files {
+		r.Files = append(r.Files, ticketing.File(f))
+	}
+	m, _, err := s.desk.Reply(ctx, actor(ctx), r)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}

@@ -106,7 +106,13 @@ func (s *Server) viewMessage(ctx context.Context, ticket string, m ticketing.Mes
 		v.Outgoing = append(v.Outgoing, viewOutgoing(o))
 	}
 	if m.Raw.IsZero() {
-		return v, nil
+		files, err := s.desk.Attachments(ctx, m.ID)
+		for _, f := range files {
+			v.Attachments = append(v.Attachments, mail.Attachment{
+				Name: f.Name, Type: f.Type, Size: f.Size, SHA256: f.Raw.String(), Inline: f.ContentID != "", ContentID: f.ContentID,
+			})
+		}
+		return v, err
 	}
 	c, err := s.desk.Content(ctx, m)
 	if err != nil {

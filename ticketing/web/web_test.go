@@ -2,7 +2,9 @@ package web
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -212,6 +214,55 @@ func TestDownloads(t *testing.T) {
 		if h.Get("Content-Type") != mediaType || h.Get("X-Content-Type-Options") != "nosniff" ||
 			!strings.HasPrefix(h.Get("Content-Disposition"), "attachment") || !strings.Contains(h.Get("Content-Security-Policy"), "sandbox") {
 			t.Errorf("%s: %v", path, h)
+		}
+	}
+}
+
+// The files of a reply come back as they went in, as downloads; too much is refused
+// before it is stored.
+func TestReplyFiles(t *testing.T) {
+	s := newSite(t)
+	s.mail(1)
+	secret := s.token(ticketing.ScopeWrite, false)
+	content := []byte("<script>\x00\xff")
+	body := func(size int) string {
+		return fmt.Sprintf(`{"text":"x","attachments":[{"name":"../ä.html","type":"text/html","content":%q},{"name":"b.png","content_id":"b","content":%q}]}`,
+			base64.StdEncoding.EncodeToString(content), base64.StdEncoding.EncodeToString(make([]byte, size)))
+	}
+	for _, where := range []string{"replies", "notes"} {
+		var m Message
+		if res := s.call(s.tcp.URL, "POST", "/api/v1/tickets/SUPPORT-7102/"+where, secret, body(3), &m); res.StatusCode != 201 {
+			t.Fatalf("%s: %d", where, res.StatusCode)
+		}
+		if len(m.Attachments) != 2 || m.Attachments[0].Name != "ä.html" || m.Attachments[0].Type != "text/html" || m.Attachments[0].Size != int64(len(content)) ||
+			m.Attachments[1].Type != "image/png" || m.Attachments[1].ContentID != "b" || len(m.Attachments[0].SHA256) != 64 {
+			t.Fatalf("%+v", m.Attachments)
+		}
+		path := fmt.Sprintf("/api/v1/messages/%d/attachments/", m.ID)
+		r, _ := http.NewRequestWithContext(t.Context(), "GET", s.tcp.URL+path+"0", nil)
+		r.Header.Set("Authorization", "Bearer "+secret)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if h := res.Header; err != nil || !bytes.Equal(got, content) || h.Get("Content-Type") != "application/octet-stream" || h.Get("X-Content-Type-Options") != "nosniff" ||
+			!strings.HasPrefix(h.Get("Content-Disposition"), "attachment;") {
+			t.Errorf("%q, %v, %v", got, h, err)
+		}
+		if res := s.call(s.tcp.URL, "GET", path+"2", secret, "", nil); res.StatusCode != 404 {
+			t.Errorf("an attachment that is not there: %d", res.StatusCode)
+		}
+	}
+	for size, want := range map[int]int{7_000_000 - len(content): 201, 7_000_000: 413, 20_000_000: 413} {
+		if res := s.call(s.tcp.URL, "POST", "/api/v1/tickets/SUPPORT-7102/replies", secret, body(size), nil); res.StatusCode != want {
+			t.Errorf("%d octets: %d, want %d", size, res.StatusCode, want)
+		}
+	}
+	for _, wrong := range []string{`{"name":"a","content":"!"}`, `{"name":"","content":""}`, `{"name":"a"}`, `{"name":"a","content":"","content_id":"a b"}`, `{"name":"a","content":"","path":"/etc/passwd"}`} {
+		if res := s.call(s.tcp.URL, "POST", "/api/v1/tickets/SUPPORT-7102/replies", secret, `{"text":"x","attachments":[`+wrong+`]}`, nil); res.StatusCode != 422 && res.StatusCode != 400 {
+			t.Errorf("%s: %d", wrong, res.StatusCode)
 		}
 	}
 }
