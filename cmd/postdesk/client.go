@@ -141,7 +141,7 @@ func refused(res *http.Response) error {
 		text += fmt.Sprintf("; %s: %s", e.Location, e.Message)
 	}
 	codes := map[int]int{http.StatusNotFound: exitNoInput, http.StatusConflict: exitData, http.StatusUnprocessableEntity: exitData,
-		http.StatusBadRequest: exitData, http.StatusForbidden: exitNoPerm, http.StatusUnauthorized: exitNoPerm,
+		http.StatusBadRequest: exitData, http.StatusRequestEntityTooLarge: exitData, http.StatusForbidden: exitNoPerm, http.StatusUnauthorized: exitNoPerm,
 		http.StatusServiceUnavailable: exitTemp}
 	code, known := codes[res.StatusCode]
 	if !known {

@@ -51,6 +51,9 @@ type submissionConfig struct {
 	CAFile       string `toml:"ca_file"`
 	TLSName      string `toml:"tls_name"` // name in the server's certificate, where it differs
 	Workers      int    `toml:"workers"`
+	// MaxAttachmentBytes bounds the files of one reply. A mail is a third larger than they
+	// are, and Postfix refuses one above its message_size_limit.
+	MaxAttachmentBytes int64 `toml:"max_attachment_bytes"`
 }
 
 type dnsConfig struct {
@@ -92,13 +95,18 @@ type queueConfig struct {
 	Acknowledge     string   `toml:"acknowledge"`     // proven, or off
 	Acknowledgement string   `toml:"acknowledgement"` // Markdown with fields
 	EndsAfter       string   `toml:"ends_after"`      // when a closed ticket is not reopened any more, as 336h; never
+
+	ReplyTemplate string `toml:"reply_template"` // Markdown around {{.Text}}
+	Signature     string `toml:"signature"`      // a template too
+	Quote         string `toml:"quote"`          // last, full or none
+	QuoteHead     string `toml:"quote_head"`     // a template
 }
 
 func defaults() config {
 	return config{
 		Data:       "/var/lib/postdesk",
 		LMTP:       lmtpConfig{Listen: "unix:/run/postdesk/lmtp.sock", Mode: "0660", Group: "postfix", Stall: "5m"},
-		Submission: submissionConfig{Workers: 4},
+		Submission: submissionConfig{Workers: 4, MaxAttachmentBytes: 7_000_000},
 		Trust:      trustConfig{AuthservPlace: verify.Above},
 		HTTP:       httpConfig{Listen: "127.0.0.1:8025"},
 		Control:    controlConfig{Socket: "/run/postdesk/control.sock"},
@@ -184,6 +192,9 @@ func (c *config) complete() {
 		if q.FirstNumber == 0 {
 			q.FirstNumber = 1
 		}
+		if q.Quote == "" {
+			q.Quote = ticketing.QuoteLast
+		}
 		q.Domain = strings.ToLower(q.Domain)
 	}
 }
@@ -198,10 +209,10 @@ func (c *config) queues() []ticketing.Queue {
 	out := make([]ticketing.Queue, len(c.Queues))
 	for i, q := range c.Queues {
 		out[i] = ticketing.Queue{Key: q.Key, Name: q.Name, Addresses: q.Address, Domain: q.Domain,
-			FirstNumber: q.FirstNumber, OldKeys: q.OldKeys, Forms: q.Forms, Automatic: q.Automatic}
-		out[i].Acknowledge = q.Acknowledge
-		out[i].EndsAfter, _ = q.endsAfter() // both were checked
-		out[i].Acknowledgement, _ = ticketing.NewTemplate(q.Acknowledgement)
+			FirstNumber: q.FirstNumber, OldKeys: q.OldKeys, Forms: q.Forms, Automatic: q.Automatic,
+			Acknowledge: q.Acknowledge, Acknowledgement: template(q.Acknowledgement),
+			Reply: template(q.ReplyTemplate), Signature: template(q.Signature), Quote: q.Quote, QuoteHead: template(q.QuoteHead)}
+		out[i].EndsAfter, _ = q.endsAfter() // was checked
 	}
 	return out
 }

@@ -22,12 +22,13 @@ import (
 type settingError struct {
 	setting string
 	text    string
+	line    int // of its value, from 1, where that has several
 }
 
 func (e settingError) Error() string { return e.setting + ": " + e.text }
 
 func wrong(setting, format string, args ...any) error {
-	return settingError{setting, fmt.Sprintf(format, args...)}
+	return settingError{setting: setting, text: fmt.Sprintf(format, args...)}
 }
 
 // hostname is the shape of a domain in mail (RFC 5321 section 4.1.2), in ASCII.
@@ -90,6 +91,9 @@ func (c *config) checkSubmission() error {
 		if path != "" && !filepath.IsAbs(path) {
 			return wrong(setting, "%q: want a path from the root", path)
 		}
+	}
+	if s.MaxAttachmentBytes < 1 || s.MaxAttachmentBytes > 1<<30 {
+		return wrong("submission.max_attachment_bytes", "%d: want 1 to 1073741824", s.MaxAttachmentBytes)
 	}
 	if s.Workers < 1 || s.Workers > 100 {
 		return wrong("submission.workers", "%d: want 1 to 100", s.Workers)
@@ -166,6 +170,9 @@ func (c *config) checkQueues() error {
 		}
 		if q.FirstNumber < 1 {
 			return wrong(setting+"first_number", "%d: want 1 or more", q.FirstNumber)
+		}
+		if err := checkWords(setting, q); err != nil {
+			return err
 		}
 		if err := q.checkTrust(setting); err != nil {
 			return err
@@ -253,7 +260,7 @@ func locate(err error, path string, text []byte, from map[string]string) error {
 		return fmt.Errorf("%s: %s", variable, e.text)
 	}
 	if row := lineOf(text, e.setting); row > 0 {
-		return atLine(path, text, row, e.Error())
+		return atLine(path, text, row+lineBelow(text, row, e.line), e.Error())
 	}
 	return fmt.Errorf("%s: %w", path, err)
 }
@@ -272,8 +279,20 @@ func atLine(path string, text []byte, row int, message string) error {
 func lineOf(text []byte, setting string) int {
 	section, best := "", 0
 	lists := map[string]int{} // how many of each [[list]] there are
+	open := ""                // the quotes that end the text of several lines that this one is in
 	for i, line := range strings.Split(string(text), "\n") {
 		line = strings.TrimSpace(line)
+		if open != "" {
+			if strings.Contains(line, open) {
+				open = ""
+			}
+			continue
+		}
+		if before, after, found := cutQuotes(line); found && strings.Contains(before, "=") {
+			if quotes := line[len(before) : len(before)+3]; !strings.Contains(after, quotes) {
+				open = quotes
+			}
+		}
 		switch {
 		case strings.HasPrefix(line, "[["):
 			name, _, _ := strings.Cut(line[2:], "]")

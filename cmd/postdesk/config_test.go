@@ -38,7 +38,7 @@ func TestConfigDefaults(t *testing.T) {
 	want := defaults()
 	want.Domain, want.Submission.Server = "support-ticket.example", "localhost:587"
 	want.Queues = []queueConfig{{Key: "SUPPORT", Name: "SUPPORT", Address: []string{"new@support-ticket.example"},
-		Domain: "support-ticket.example", FirstNumber: 1}}
+		Domain: "support-ticket.example", FirstNumber: 1, Quote: "last"}}
 	if !reflect.DeepEqual(*cfg, want) {
 		t.Errorf("got  %+v\nwant %+v", *cfg, want)
 	}
@@ -95,6 +95,14 @@ func configMistakes() []configMistake {
 		{"staff queue", "[[queue]]", staffJane + "queues = [\"SALES\"]\n[[queue]]", ":7: staff[0].queues:", "SALES"},
 		{"staff role", "[[queue]]", staffJane + "roles = [\"boss\"]\n[[queue]]", ":7: staff[0].roles:", "boss"},
 		{"staff topic", "[[queue]]", staffJane + "notify = { all = [\"everything\"] }\n[[queue]]", ":7: staff[0].notify:", "everything"},
+		{"quote", "key =", "quote = \"all\"\nkey =", ":5: queue[0].quote:", `quote = "all"`},
+		{"attachments", "server =", "max_attachment_bytes = 0\nserver =", ":3: submission.max_attachment_bytes:", "max_attachment_bytes = 0"},
+		{"template", "key =", "signature = \"{{.Agnet}}\"\nkey =", ":5: queue[0].signature: there is no field {{.Agnet}}", `signature = "{{.Agnet}}"`},
+		{"template without text", "key =", "reply_template = \"Hello\"\nkey =", ":5: queue[0].reply_template: {{.Text}} is missing", "Hello"},
+		{"two lines of head", "key =", "quote_head = \"\"\"From: x\nTo: y\"\"\"\nkey =", ":5: queue[0].quote_head: want one line", "From: x"},
+		{"template of several lines", "key =", "signature = \"\"\"\nkey = x\n[[queue]]\n{{if .Agent}}\n\"\"\"\nkey =", ":9: queue[0].signature: unexpected EOF", `"""`},
+		{"line of a template", "key =", "signature = '''one\n{{.Two}}\n'''\nkey =", ":6: queue[0].signature: there is no field {{.Two}}", "{{.Two}}"},
+		{"after a text of several lines", "key = \"SUPPORT\"", "signature = \"\"\"\n[[queue]]\nkey = 1\"\"\"\nkey = \"a\"", ":8: queue[0].key:", `key = "a"`},
 		{"role", "[submission]\n", "[roles]\n\"a.example\" = \"SALES\"\n[submission]\n", "there is no queue \"SALES\"", ""},
 	}
 }
@@ -156,8 +164,8 @@ func TestConfigEnvironment(t *testing.T) {
 		t.Errorf("staff %+v\nwant  %+v", cfg.Staff, staff)
 	}
 	want := []queueConfig{
-		{Key: "SUPPORT", Name: "SUPPORT", Address: []string{"new@support-ticket.example"}, Domain: "other.example", FirstNumber: 7000, OldKeys: []string{"HELP", "DESK"}},
-		{Key: "SALES", Name: "SALES", Address: []string{"sales@a.example"}, Domain: "other.example", FirstNumber: 1},
+		{Key: "SUPPORT", Name: "SUPPORT", Address: []string{"new@support-ticket.example"}, Domain: "other.example", FirstNumber: 7000, OldKeys: []string{"HELP", "DESK"}, Quote: "last"},
+		{Key: "SALES", Name: "SALES", Address: []string{"sales@a.example"}, Domain: "other.example", FirstNumber: 1, Quote: "last"},
 	}
 	if !reflect.DeepEqual(cfg.Queues, want) {
 		t.Errorf("queues %+v\nwant   %+v", cfg.Queues, want)

@@ -145,6 +145,7 @@ func (g *agent) startDesk(ctx context.Context) (err error) {
 	}
 	g.desk, err = ticketing.New(ctx, ticketing.Config{
 		Domain: g.cfg.Domain, Queues: g.cfg.queues(), Roles: g.cfg.roles(), Staff: g.cfg.staff(), Verify: g.verify, Log: g.log,
+		MaxAttachmentBytes: g.cfg.Submission.MaxAttachmentBytes,
 	}, g.store)
 	if err != nil {
 		return fmt.Errorf("desk: %w", err)

@@ -184,6 +184,8 @@ func fate(o web.Outgoing) string {
 type replyCmd struct {
 	Name   string   `arg:"" help:"As SUPPORT-7102."`
 	Text   string   `help:"Markdown; read from standard input when it is not given."`
+	Attach []string `placeholder:"FILE" sep:"none" help:"A file that goes with it; can be given several times."`
+	Inline []string `placeholder:"FILE" sep:"none" help:"An image that the text shows as ![words](cid:NAME), NAME being the file's."`
 	Status string   `placeholder:"STATUS" help:"Of the ticket after it; waiting when nothing is said."`
 	As     string   `placeholder:"NAME" help:"Who answers; you, when nothing is said."`
 	Key    string   `placeholder:"KEY" env:"POSTDESK_IDEMPOTENCY_KEY" help:"Asking again with the same key does nothing twice."`
@@ -210,6 +212,10 @@ func (cmd *replyCmd) send(a *app, where string) error {
 	if strings.TrimSpace(text) == "" {
 		return fault{exitUsage, "the text is empty; give --text or standard input"}
 	}
+	files, err := cmd.files()
+	if err != nil {
+		return err
+	}
 	c, err := a.dial(cmd.As)
 	if err != nil {
 		return err
@@ -227,6 +233,9 @@ func (cmd *replyCmd) send(a *app, where string) error {
 	}
 	if cmd.Seen != 0 {
 		in["seen"] = cmd.Seen
+	}
+	if len(files) > 0 {
+		in["attachments"] = files
 	}
 	var m web.Message
 	if err := c.do(a.ctx, http.MethodPost, "/api/v1/tickets/"+url.PathEscape(cmd.Name)+"/"+where, header, in, &m); err != nil {
