@@ -276,8 +276,8 @@ func checkParsed(d Draft) error {
 	m := Parse(raw)
 	// Reading takes a byte order mark from the front of what is encoded.
 	readable := func(s string) string { return strings.TrimLeft(readable(s), "\uFEFF ") }
-	if len(m.Problems) > 0 || len(m.Duplicates) > 0 || readable(m.Subject) != readable(d.Subject) || m.MessageID != d.MessageID {
-		return fmt.Errorf("parsed as %q, problems %q", m.Subject, m.Problems)
+	if len(m.Duplicates) > 0 || readable(m.Subject) != readable(d.Subject) || m.MessageID != d.MessageID {
+		return fmt.Errorf("parsed as %q, doubled %q", m.Subject, m.Duplicates)
 	}
 	for name, list := range map[string]struct{ sent, got []Address }{"From": {[]Address{d.From}, m.From}, "To": {[]Address{d.To}, m.To},
 		"Reply-To": {[]Address{d.ReplyTo}, m.ReplyTo}, "Cc": {d.Cc, m.Cc}} {
