@@ -46,7 +46,7 @@ LAB := postfix:/usr/sbin/postmap sasl2-bin:/usr/sbin/saslpasswd2 libsasl2-module
   libsasl2-modules-db:/usr/share/doc/libsasl2-modules-db
 deps-run: NEED := $(LAB) swaks:/usr/bin/swaks
 deps-test: NEED := $(LAB) strace:/usr/bin/strace procps:/usr/bin/pgrep chromium:/usr/bin/chromium \
-  opendkim:/usr/sbin/opendkim rspamd:/usr/bin/rspamd
+  opendkim:/usr/sbin/opendkim rspamd:/usr/bin/rspamd python3:/usr/bin/python3 s-nail:/usr/bin/s-nail dovecot-imapd:/usr/lib/dovecot/imap
 deps-bench: NEED := $(LAB) dovecot-core:/usr/sbin/dovecot dovecot-lmtpd:/usr/lib/dovecot/lmtp
 deps: deps-run deps-test deps-bench
 

@@ -58,7 +58,7 @@ func (w *headerWriter) text(name, value string) {
 	}
 	// Readers make one space of the many at a fold.
 	if needsEncoding(value, wordMax) || strings.Contains(value, "  ") {
-		value = encodeWords(value)
+		value = encodeWords(value, wordMax)
 	}
 	w.line(name + ": " + value)
 }
@@ -73,7 +73,7 @@ func (w *headerWriter) extra(h HeaderField) error {
 	// encoded-word would break: it is left alone while the line may hold it.
 	value = strings.Join(strings.Fields(value), " ")
 	if needsEncoding(value, lineMax-len(h.Name)-2) {
-		value = encodeWords(value)
+		value = encodeWords(value, wordMax)
 	}
 	w.line(h.Name + ": " + value)
 	return nil
@@ -113,7 +113,7 @@ func (w *headerWriter) addresses(name string, list []Address) error {
 		if err != nil {
 			return fmt.Errorf("%s: %q: %w", name, a.Address, err)
 		}
-		if phrase := displayName(a.Name); len(phrase) > 0 {
+		if phrase := displayName(a.Name, foldAt-len(name)-len(": ")); len(phrase) > 0 {
 			words = append(words, phrase...)
 			spec = "<" + spec + ">"
 		}
@@ -128,15 +128,16 @@ func (w *headerWriter) addresses(name string, list []Address) error {
 
 // displayName gives the words of a name, which may be folded between. It always quotes:
 // an unquoted name changes its meaning with one comma. Quotes do not stop readers from
-// decoding "=?", and some cannot be folded within, so other names are encoded.
-func displayName(name string) []string {
+// decoding "=?", and some cannot be folded within, so other names are encoded: in one
+// word where room holds it, since some readers show a space between two (CPython 3.11).
+func displayName(name string, room int) []string {
 	name = cleanText(name)
 	quoted := quote(name)
 	switch {
 	case name == "":
 		return nil
 	case needsEncoding(name, wordMax), len(quoted) > wordMax:
-		return strings.Split(encodeWords(name), " ")
+		return strings.Split(encodeWords(name, room), " ")
 	}
 	return []string{quoted}
 }
@@ -247,8 +248,8 @@ func needsEncoding(s string, longest int) bool {
 // encodeWords gives encoded-words with a space between, which a reader drops (RFC 2047
 // section 6.2). Each holds whole characters (section 5). Q uses only what is allowed
 // in a phrase, so it fits anywhere.
-func encodeWords(s string) string {
-	const room = wordMax - len("=?utf-8?q?") - len("?=")
+func encodeWords(s string, longest int) string {
+	room := longest - len("=?utf-8?q?") - len("?=")
 	charset, encode, b64 := "=?utf-8?q?", qEncode, mostlyForeign(s)
 	if b64 {
 		charset, encode = "=?utf-8?b?", func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }

@@ -141,6 +141,23 @@ func TestComposeFolds(t *testing.T) {
 	}
 }
 
+// A name of usual length is one encoded-word in each field: some readers show a space
+// between two of them.
+func TestNamesAreOneWord(t *testing.T) {
+	for _, name := range []string{"Γιώργος Παπαδόπουλος", "Jürgen von und zu Hohenstein-Bärenburg", "ნინო ბერიძე", "アレクサンドラ山田"} {
+		d := sample()
+		d.From.Name, d.ReplyTo.Name, d.To.Name, d.Cc = name, name, name, []Address{{name, "cc@customer.example"}}
+		raw, err := Compose(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		header, _, _ := strings.Cut(string(raw), "\r\nSubject:")
+		if n := strings.Count(header, "=?utf-8"); n != 4 {
+			t.Errorf("%s is %d words in 4 fields:\n%s", name, n, header)
+		}
+	}
+}
+
 // An image that the text shows is beside the HTML, under an id that no other mail has;
 // another one is a file, and what is not there stays as it was typed.
 func TestComposeImages(t *testing.T) {
