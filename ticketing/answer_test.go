@@ -246,3 +246,39 @@ func TestReplyFilesRefused(t *testing.T) {
 		t.Errorf("%d messages after replies that were refused", n)
 	}
 }
+
+// A third party that is asked reads nothing of the ticket, in no header and by no template.
+func TestQuestionShowsNothing(t *testing.T) {
+	w := newWorld(t)
+	w.setQueue(func(q *ticketing.Queue) {
+		q.Quote, q.Reply = ticketing.QuoteFull, template(t, "{{.Text}} ({{.Subject}})")
+	})
+	w.send(jo, "new@desk.example", "PRIVATE subject", "Message-ID: <PRIVATE@customer.example>\r\nThread-Topic: PRIVATE\r\n", "PRIVATE words")
+	w.reply(ticketing.ReplyRequest{Text: "PRIVATE answer"})
+	for _, text := range []string{"First question", "Second question"} {
+		m, _, err := w.Ask(w.ctx, ticketing.Actor{Kind: "staff", Name: "Jane"}, ticketing.Question{
+			Ticket: "SUPPORT-7102", To: desk.Address{Address: "help@acme.example"}, Subject: "part 17", Text: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.until("the question is queued", func() bool { return len(w.ticket("SUPPORT-7102").Outgoing[m.ID]) == 1 })
+		o := w.ticket("SUPPORT-7102").Outgoing[m.ID][0]
+		raw, err := w.Raw(w.ctx, o.Raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.SettleOutgoing(w.ctx, o.ID, ticketing.Settlement{State: ticketing.OutSubmitted}); err != nil {
+			t.Fatal(err)
+		}
+		got := desk.Parse(raw)
+		if strings.Contains(string(raw)+got.Text+got.HTML, "PRIVATE") {
+			t.Errorf("the third party reads:\n%s", raw)
+		}
+		if !strings.HasPrefix(got.Text, text+" ([SUPPORT-7102] part 17)") || got.Header("Thread-Topic")[0] != "[SUPPORT-7102] part 17" {
+			t.Errorf("the question: %s %q", got.Text, got.Header("Thread-Topic"))
+		}
+		if text == "Second question" && (len(got.InReplyTo) != 1 || !strings.Contains(got.Text, "> First question")) {
+			t.Errorf("the second one does not go on from the first: %q\n%s", got.InReplyTo, got.Text)
+		}
+	}
+}
