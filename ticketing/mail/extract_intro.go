@@ -45,7 +45,7 @@ func attribution(lines []textLine, i int) int {
 			continue
 		}
 		quotes := quotesFollow(lines, i+n)
-		if newSigns(joined).introduce(quotes) {
+		if hasMailOrVerb(joined) && newSigns(joined).introduce(quotes) {
 			if beginsLater(lines[i:i+n], quotes) {
 				return 0
 			}

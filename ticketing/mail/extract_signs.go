@@ -44,6 +44,13 @@ func newSigns(joined string) signs {
 	return s
 }
 
+// hasMailOrVerb is what nothing that introduces does without; the other signs cost more.
+func hasMailOrVerb(joined string) bool {
+	low := strings.ToLower(strings.TrimLeft(joined, "-–—*_=~ \"'[(<>"))
+	word, _, _ := strings.Cut(low, " ")
+	return hasMailbox(low) || quotingWords[strings.Trim(word, ".,:\"'")] || endsVerb(low) || containsVerb(low)
+}
+
 // tailSigns says whether an address stands at the end, or a date or a time.
 func tailSigns(end string) (address, moment bool) {
 	end = strings.TrimRight(end, ":： ")
@@ -64,7 +71,7 @@ func areNames(fields []string) bool {
 	for _, f := range fields {
 		r := firstRune(strings.TrimLeft(f, "\"'(<["))
 		word := strings.Trim(strings.ToLower(f), ".,:\"'()")
-		if unicode.IsLower(r) && !openings[word] && !smallWords[word] && !strings.Contains(word, "@") && !endsWith(word, verbEnds) && !hasAnyPrefix(word, months) {
+		if unicode.IsLower(r) && !openings[word] && !smallWords[word] && !strings.Contains(word, "@") && !endsWith(word, verbEnds) && !beginsWithMonth(word) {
 			small++
 		}
 	}
@@ -164,11 +171,26 @@ func dateSigns(low string) (date, time, year bool) {
 func isDayOfMonth(before, after string) bool {
 	after = strings.TrimLeft(after, ". -")
 	after = strings.TrimPrefix(strings.TrimPrefix(after, "de "), "d'")
-	if hasAnyPrefix(after, months) {
+	if beginsWithMonth(after) {
 		return true
 	}
 	before = strings.TrimRight(before, " .")
-	return hasAnyPrefix(before[strings.LastIndexAny(before, " ,")+1:], months)
+	return beginsWithMonth(before[strings.LastIndexAny(before, " ,")+1:])
+}
+
+// beginsWithMonth looks only at the few months that begin with the same two octets.
+func beginsWithMonth(s string) bool {
+	return len(s) >= 2 && hasAnyPrefix(s, monthsBy[s[:2]])
+}
+
+var monthsBy = byStart(months)
+
+func byStart(all []string) map[string][]string {
+	out := map[string][]string{}
+	for _, s := range all {
+		out[s[:2]] = append(out[s[:2]], s)
+	}
+	return out
 }
 
 var months = strings.Split(`jan|feb|mar|mär|apr|maj|mai|may|jun|jul|aug|sep|oct|okt|nov|dec|dez|fév|fev|avr|août|déc|ene|abr|ago|set|dic|gen|mag|giu|lug|ott|out|dez|mei|mrt|mars|`+
