@@ -213,6 +213,9 @@ func (r *bodyReader) addEncoded(text string) {
 
 // addFile adds an entity as an attachment, and what is in it when it is a winmail.dat.
 func (r *bodyReader) addFile(e *entity) {
+	if what := hidden(e.name()); what != "" {
+		r.p.problem("the name of a file had %s; they are taken out", what)
+	}
 	a := Attachment{
 		Name:      shownName(e.name()),
 		Type:      e.mediaType,

@@ -32,6 +32,15 @@ func TestDeceptions(t *testing.T) {
 	}
 }
 
+// What is taken out of the name of a file is said too.
+func TestDeceivingFileName(t *testing.T) {
+	m := Parse([]byte("From: jo@a.example\nDate: Tue, 03 Mar 2026 10:00:00 +0000\nContent-Type: application/x-thing\n" +
+		"Content-Disposition: attachment; filename*=utf-8''invoice%E2%80%AEfdp.exe\n\nx\n"))
+	if len(m.Attachments) != 1 || m.Attachments[0].Name != "invoicefdp.exe" || !strings.Contains(strings.Join(m.Problems, "; "), "turn the direction") {
+		t.Errorf("%+v %q", m.Attachments, m.Problems)
+	}
+}
+
 func TestLookAlike(t *testing.T) {
 	known := []string{"desk.example", "customer-service.example", "modern.example"}
 	for address, want := range map[string]string{
