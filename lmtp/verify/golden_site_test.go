@@ -70,6 +70,8 @@ func goldenServers(t *testing.T) map[string]golden {
 		"server-id-in-capitals":      at(above, strings.Replace(authPass, "mx.desk", "MX.Desk", 1)+ourLine+letter),
 		"server-quoted-semicolon":    at(above, quoted+ourLine+letter),
 		"server-broken":              at(above, strings.Replace(authPass, "dmarc=pass (", "dmarc=pass ((", 1)+ourLine+letter),
+		"server-without-received":    at(above, authPass+letter),
+		"server-of-other-host":       at(above, authPass+strings.Replace(ourLine, "by mx.desk", "by mx.evil", 1)+letter),
 		"server-none":                at(above, "Authentication-Results: mx.desk.example; none\r\n"+ourLine+letter),
 		"server-fail":                at(above, strings.ReplaceAll(authPass, "=pass", "=fail")+ourLine+letter),
 		"server-other-author":        at(above, authPass+ourLine+from("jo@other.example")),

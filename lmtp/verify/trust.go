@@ -33,14 +33,16 @@ type site struct {
 	spam     bool
 }
 
-// read takes what stands at its place, and passes over copies elsewhere.
+// read takes what stands at its place, and passes over copies elsewhere. Without the
+// Received field of our own Postfix on top no place is known: one that strips its own
+// (header_checks) is believed nothing.
 func (t Trust) read(m *mail.Message) (s site) {
-	place := Above
+	place, ours := Above, false
 	spamName, spamValue, _ := strings.Cut(t.SpamHeader, ":")
 	for _, f := range m.Trace() {
 		if strings.EqualFold(f.Name, "Received") {
 			if place == Above {
-				s.readReceived(t, f.Value)
+				ours = s.readReceived(t, f.Value)
 			}
 			place = Below
 			continue
@@ -57,6 +59,9 @@ func (t Trust) read(m *mail.Message) (s site) {
 			s.spam = s.spam || verdictIs(f.Value, strings.TrimSpace(spamValue))
 		}
 	}
+	if !ours {
+		return site{}
+	}
 	for _, r := range s.results {
 		if login := r.properties["smtp.auth"]; s.login == "" && r.method == "auth" && r.result == "pass" {
 			s.login = login // RFC 8601 section 2.7.4
@@ -65,12 +70,13 @@ func (t Trust) read(m *mail.Message) (s site) {
 	return s
 }
 
-func (s *site) readReceived(t Trust, value string) {
+func (s *site) readReceived(t Trust, value string) bool {
 	r, ok := readReceived(value)
 	ours := len(t.Hostnames) == 0 || slices.ContainsFunc(t.Hostnames, func(h string) bool { return strings.EqualFold(h, r.by) })
 	if ok && ours {
 		s.received, s.login = r, r.login
 	}
+	return ok && ours
 }
 
 // verdictIs takes "Yes" for what "Yes, score=9" says, and not for "Yesterday".
