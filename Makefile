@@ -44,9 +44,10 @@ fuzz-short:
 # The neighbours, as Debian package and a file that shows it is there.
 LAB := postfix:/usr/sbin/postmap sasl2-bin:/usr/sbin/saslpasswd2 libsasl2-modules:/usr/share/doc/libsasl2-modules \
   libsasl2-modules-db:/usr/share/doc/libsasl2-modules-db
-deps-run: NEED := $(LAB) swaks:/usr/bin/swaks
+deps-run: NEED := $(LAB) swaks:/usr/bin/swaks libnet-ssleay-perl:/usr/share/doc/libnet-ssleay-perl s-nail:/usr/bin/s-nail
 deps-test: NEED := $(LAB) strace:/usr/bin/strace procps:/usr/bin/pgrep chromium:/usr/bin/chromium \
-  opendkim:/usr/sbin/opendkim rspamd:/usr/bin/rspamd python3:/usr/bin/python3 s-nail:/usr/bin/s-nail dovecot-imapd:/usr/lib/dovecot/imap
+  opendkim:/usr/sbin/opendkim rspamd:/usr/bin/rspamd python3:/usr/bin/python3 s-nail:/usr/bin/s-nail dovecot-imapd:/usr/lib/dovecot/imap \
+  swaks:/usr/bin/swaks libnet-ssleay-perl:/usr/share/doc/libnet-ssleay-perl
 deps-bench: NEED := $(LAB) dovecot-core:/usr/sbin/dovecot dovecot-lmtpd:/usr/lib/dovecot/lmtp
 deps: deps-run deps-test deps-bench
 

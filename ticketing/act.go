@@ -54,7 +54,10 @@ func (d *Desk) tokenOfStaff(tx Tx, j *job, dest Destination, t *target) error {
 	}
 	seen, ok := d.staffSeen(dest.Token, t.ticket.ID, p.Name)
 	if !ok {
-		return nil
+		var err error
+		if seen, err = d.seenByMessageID(tx, j.msg, t.ticket, p); err != nil || seen == 0 {
+			return err
+		}
 	}
 	t.staff, t.seen = p.Name, seen
 	if j.msg.MessageID == "" {
@@ -63,6 +66,25 @@ func (d *Desk) tokenOfStaff(tx Tx, j *job, dest Destination, t *target) error {
 	found, err := tx.TicketsByMessageID([]string{j.msg.MessageID})
 	t.again = slices.Contains(found, t.ticket.ID)
 	return err
+}
+
+// seenByMessageID is for mail programs that answer to From: the Message-ID of the notice
+// says what the token does, with a MAC as well. 0 is none.
+func (d *Desk) seenByMessageID(tx Tx, m *mail.Message, t Ticket, p Person) (seen int64, err error) {
+	for _, id := range slices.Concat(m.InReplyTo, m.References) {
+		n, ticket, ok := d.ownNoticeID(id)
+		if !ok || ticket != t.Name() {
+			continue
+		}
+		members, err := tx.Members()
+		if err != nil {
+			return 0, err
+		}
+		if slices.ContainsFunc(members, func(known Member) bool { return known.ID == n.member && known.Name == p.Name }) {
+			seen = max(seen, n.event)
+		}
+	}
+	return seen, nil
 }
 
 // act carries out what a member of staff wrote (row 13): all of it, or nothing. The mail
@@ -117,8 +139,8 @@ func (d *Desk) examine(tx Tx, by Actor, j *job, t target) (o order, outcome, wor
 	if err != nil {
 		return o, "", "", err
 	}
-	if problem == "" && len(j.msg.Attachments) > 0 && o.text != "" {
-		problem = fmt.Sprintf("Your mail has %d attachments, which cannot be passed on from here.", len(j.msg.Attachments))
+	if n := files(j.msg); problem == "" && n > 0 && o.text != "" {
+		problem = fmt.Sprintf("Files cannot be passed on from your mail program yet, and there are %d in your mail.", n)
 	}
 	if problem != "" {
 		return o, actRefused, "Nothing was done, and nothing was sent. " + problem, nil
@@ -133,6 +155,21 @@ func (d *Desk) examine(tx Tx, by Actor, j *job, t target) (o order, outcome, wor
 		}
 	}
 	return o, actDone, "", nil
+}
+
+// files counts what somebody has attached: the pictures of a signature and the signatures
+// of a mail program are none of it.
+func files(m *mail.Message) (n int) {
+	for _, a := range m.Attachments {
+		switch {
+		case a.Inline && strings.HasPrefix(a.Type, "image/"), a.ContentID != "" && strings.HasPrefix(a.Type, "image/"):
+		case a.Type == "application/pgp-signature", a.Type == "application/pkcs7-signature", a.Type == "application/x-pkcs7-signature":
+		case a.Type == "application/pgp-keys", a.Type == "text/vcard", a.Type == "text/x-vcard":
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 // answers says that something goes to the customer.

@@ -38,13 +38,15 @@ func (d *Desk) noticeMessageID(t Ticket, n noticeID, domain string) string {
 
 var ourNoticeID = regexp.MustCompile(`^([A-Z][A-Z0-9]{0,31}-[0-9]{1,18})\.(s[0-9]{1,18}-[0-9]{1,18})\.([0-9A-Za-z]{17})@`)
 
-// ownNoticeID says which notice a msg-id belongs to; ok only when its MAC verifies.
-func (d *Desk) ownNoticeID(msgID string) (noticeID, bool) {
+// ownNoticeID says which notice, about which ticket, a msg-id belongs to; ok only when its
+// MAC verifies.
+func (d *Desk) ownNoticeID(msgID string) (n noticeID, ticket string, ok bool) {
 	m := ourNoticeID.FindStringSubmatch(msgID)
 	if m == nil || !d.keys.verify(m[3], macNotice, m[1], m[2]) {
-		return noticeID{}, false
+		return noticeID{}, "", false
 	}
-	return parseNoticeID(m[2])
+	n, ok = parseNoticeID(m[2])
+	return n, m[1], ok
 }
 
 // noticeReversePath is unguessable and of one notice alone.

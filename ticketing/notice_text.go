@@ -134,6 +134,8 @@ func (d *Desk) noticeBody(n news, to recipient) string {
 		line("A note for staff alone. The customer has not seen it.")
 	case ReplyAdded:
 		line("This answer went to the customer.")
+	case QuestionAdded:
+		line("This question went to a third party. The customer has not seen it.")
 	case MessageAccepted:
 		line("This was held, and has been accepted.")
 	}

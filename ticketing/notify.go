@@ -21,7 +21,7 @@ const StaffActed = "staff.acted"
 // mail that is there already is not made again: each person is told of an event once.
 func (d *Desk) notify(ctx context.Context, e Event) (func(Tx) error, error) {
 	people := d.staff.Load().people
-	if len(people) == 0 || e.Ticket == 0 || !slices.Contains(toldEvents, e.Type) {
+	if len(people) == 0 || e.Ticket == 0 || e.Origin == OriginImport || !slices.Contains(toldEvents, e.Type) {
 		return nil, nil
 	}
 	var n news
@@ -53,7 +53,7 @@ func (d *Desk) notify(ctx context.Context, e Event) (func(Tx) error, error) {
 }
 
 // toldEvents are the events that somebody may want to hear of.
-var toldEvents = []string{TicketCreated, TicketUpdated, MessageReceived, MessageHeld, MessageAccepted, MessageVerified, ReplyAdded, NoteAdded, StaffActed}
+var toldEvents = []string{TicketCreated, TicketUpdated, MessageReceived, MessageHeld, MessageAccepted, MessageVerified, ReplyAdded, NoteAdded, QuestionAdded, StaffActed}
 
 // recipient is a person with the number that the store has for them.
 type recipient struct {
@@ -159,7 +159,7 @@ func (d *Desk) concerns(n news, opens bool, p Person, muted bool) bool {
 		return told(e) && p.toldOf(t.Queue, topic)
 	case MessageAccepted:
 		return p.toldOf(t.Queue, TopicAnswers)
-	case ReplyAdded, NoteAdded:
+	case ReplyAdded, NoteAdded, QuestionAdded:
 		return p.toldOf(t.Queue) // TopicAll
 	}
 	return false

@@ -180,7 +180,8 @@ func (d *Desk) reportedNotice(dests []Destination, j *job) (noticeID, bool) {
 			return n, true
 		}
 	}
-	return d.ownNoticeID(j.msg.Report.OriginalMessageID)
+	n, _, ok := d.ownNoticeID(j.msg.Report.OriginalMessageID)
+	return n, ok
 }
 
 // applyNoticeReport keeps the fate of a mail to staff, and the report in the ticket that

@@ -250,6 +250,10 @@ func TestStaffUnproven(t *testing.T) {
 		"a colleague's login":    {"jane@staff.example", "X-Test-Login: bob@mx\r\n", ""},
 		"a colleague's token":    {"bob@staff.example", byDKIM, ""},
 		"no token":               {"jane@staff.example", byDKIM, "SUPPORT-7102@desk.example"},
+		"a colleague's notice":   {"bob@staff.example", byDKIM + "In-Reply-To: <" + n.Message.MessageID + ">\r\n", "SUPPORT-7102@desk.example"},
+		"no proof to a notice":   {"jane@staff.example", "In-Reply-To: <" + n.Message.MessageID + ">\r\n", "SUPPORT-7102@desk.example"},
+		"forged id":              {"jane@staff.example", byDKIM + "In-Reply-To: <" + strings.Replace(n.Message.MessageID, ".s", ".s9", 1) + ">\r\n", "SUPPORT-7102@desk.example"},
+		"the id of no notice":    {"jane@staff.example", byDKIM + "References: <" + n.References[0] + ">\r\n", "SUPPORT-7102@desk.example"},
 		"token of another event": {"jane@staff.example", byDKIM, strings.Replace(n.ReplyTo[0].Address, "+", "+9", 1)},
 		"a customer":             {"jo@customer.example", "", ""},
 		"doubled field":          {"jane@staff.example", "X-Test-Login: jane@mx\r\nSubject: another\r\n", ""},
@@ -321,6 +325,42 @@ func TestStaffMovedOn(t *testing.T) {
 	}
 	w.heard("SUPPORT-7102")
 	w.customerSeesNothing()
+}
+
+// Files cannot be passed on: then nothing is. The picture of a signature is no file.
+func TestStaffFiles(t *testing.T) {
+	w := staffWorld(t)
+	w.send("jo@customer.example", "new@desk.example", "x", "", "Help")
+	n := w.waitTold("jane@staff.example", 1)
+	for i, c := range []struct{ part, want string }{
+		{"Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=a.pdf", "inbound/shown inbound/folded"},
+		{"Content-Type: image/png\r\nContent-Id: <logo@x>\r\nContent-Disposition: inline; filename=logo.png", "inbound/shown inbound/folded inbound/folded reply/shown"},
+	} {
+		w.send("jane@staff.example", n.ReplyTo[0].Address, "x", fmt.Sprintf("Message-ID: <f%d@staff.example>\r\n%sMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n", i, byDKIM),
+			"--b\r\nContent-Type: text/plain\r\n\r\nSee there.\r\n--b\r\n"+c.part+"\r\n\r\nx\r\n--b--")
+		if got := w.kinds("SUPPORT-7102"); got != c.want {
+			t.Errorf("%s: %s", c.part, got)
+		}
+	}
+	if back := w.waitTold("jane@staff.example", 2); !strings.Contains(back.Text, "there are 1 in your mail") {
+		t.Error(back.Text)
+	}
+}
+
+// Some mail programs answer to From. The Message-ID that they answer is as good.
+func TestStaffAnswersToFrom(t *testing.T) {
+	w := staffWorld(t)
+	w.send("jo@customer.example", "new@desk.example", "x", "", "Help")
+	n := w.waitTold("jane@staff.example", 1)
+	w.send("jane@staff.example", "support-7102@desk.example", "x", byDKIM+"In-Reply-To: <"+n.Message.MessageID+">\r\n", "Try this.")
+	if m := w.last("SUPPORT-7102"); m.Kind != ticketing.KindReply || m.Body != "Try this." {
+		t.Errorf("%+v", m)
+	}
+	w.send("jo@customer.example", "SUPPORT-7102@desk.example", "x", "", "More")
+	w.send("jane@staff.example", "support-7102@desk.example", "x", byDKIM+"References: <"+n.References[0]+"> <"+n.Message.MessageID+">\r\n", "Late.")
+	if got := w.kinds("SUPPORT-7102"); strings.Count(got, "reply") != 1 {
+		t.Errorf("an answer to an old notice went out: %s", got)
+	}
 }
 
 // The same mail under other bytes does nothing twice.

@@ -38,11 +38,12 @@ type Queue struct {
 // AgentOptions says how an agent is to be configured. The zero value is one queue
 // SUPPORT with new@ and support@, whose first ticket is SUPPORT-7102.
 type AgentOptions struct {
-	Data     string // folder; empty: one in the lab's
-	Queues   []Queue
-	HTTPPort int      // 0: a free one
-	Extra    string   // TOML put first, before any table
-	Env      []string // of the process, beside the caller's
+	Data      string // folder; empty: one in the lab's
+	Queues    []Queue
+	HTTPPort  int      // 0: a free one
+	Extra     string   // TOML put first, before any table
+	WithStaff bool     // sam, who logs in at the submission port, and ann, whose mail server signs
+	Env       []string // of the process, beside the caller's
 }
 
 // Agent is a postdesk in a lab. Its data outlive its processes.
@@ -91,7 +92,24 @@ name = "{{.Name}}"
 address = [{{range $i, $a := .Addresses}}{{if $i}}, {{end}}"{{$a}}"{{end}}]
 first_number = {{.FirstNumber}}
 acknowledge = "{{if .Acknowledge}}proven{{else}}off{{end}}"
-{{end}}`
+{{end}}{{if .Options.WithStaff}}{{.Lab.TwoStaff}}{{end}}`
+
+// TwoStaff are sam, who logs in at the submission port, and ann, whose mail server signs.
+func (l *Lab) TwoStaff() string {
+	return fmt.Sprintf(`
+[[staff]]
+name = "sam"
+display_name = "Sam Hill"
+address = ["%s"]
+login = ["%s"]
+notify = { all = ["new", "assigned", "answers", "held"] }
+
+[[staff]]
+name = "ann"
+address = ["ann@%s"]
+notify = { all = ["assigned"] }
+`, l.StaffAddress, l.StaffLogin, StaffDomain)
+}
 
 // NewAgent writes the configuration of an agent that is built at binary. Start or
 // Launch runs it.

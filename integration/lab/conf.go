@@ -52,6 +52,8 @@ smtpd_tls_cert_file = {{.Dir}}/tls/cert.pem
 smtpd_tls_key_file = {{.Dir}}/tls/key.pem
 smtpd_tls_security_level = may
 smtpd_tls_loglevel = 1
+# So that the agent knows which member of staff has logged in and sent a mail.
+smtpd_sasl_authenticated_header = yes
 # Tests wait for conditions: retry soon, and put no brake on load from loopback.
 queue_run_delay = 1s
 minimal_backoff_time = 1s
@@ -120,8 +122,9 @@ mech_list: PLAIN LOGIN
 `
 
 // senderLogin lets the desk's login send as any address of its domain, which
-// ticket addresses and reverse-paths of single messages need.
-const senderLogin = "@{{.Domain}}\t{{.Login}} desk\n"
+// ticket addresses and reverse-paths of single messages need, and a member of staff as
+// their own.
+const senderLogin = "@{{.Domain}}\t{{.Login}} desk\n{{.StaffAddress}}\t{{.StaffLogin}}\n"
 
 // guardScript stops Postfix and removes the folder when its standard input
 // ends: that is at Stop, and also when the program that started it is killed.

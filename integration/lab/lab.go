@@ -19,7 +19,8 @@ const (
 	Domain         = "support-ticket.example" // the desk's domain, unless Options says otherwise
 	SignedDomain   = "customer.example"       // a customer whose domain signs
 	UnsignedDomain = "unsigned.example"       // a customer whose domain does not
-	Password       = "secret"                 // of the desk's login at the submission port
+	StaffDomain    = "company.example"        // of staff, whose mail server signs
+	Password       = "secret"                 // of each login at the submission port
 )
 
 // Options says what a lab is to be. The zero value is good for most tests.
@@ -42,6 +43,8 @@ type Lab struct {
 	Domain         string
 	Host           string // the name of the mail server, in its certificate
 	Login          string // the desk's user name at the submission port
+	StaffAddress   string // of a member of staff who sends through the submission port
+	StaffLogin     string // their user name there
 	Socket         string // where Postfix expects the agent
 	CAFile         string // the certificate of the submission server
 	MXPort         int
@@ -104,6 +107,7 @@ func newLab(o Options) (*Lab, error) {
 	}
 	l.Host = "mx." + l.Domain
 	l.Login = "desk@" + l.Host
+	l.StaffAddress, l.StaffLogin = "sam@"+StaffDomain, "sam@"+l.Host
 	l.Socket = filepath.Join(dir, "postdesk", "lmtp.sock")
 	l.CAFile = filepath.Join(dir, "tls", "cert.pem")
 	return l, nil
@@ -136,10 +140,13 @@ func (l *Lab) start(ctx context.Context, o Options) (err error) {
 
 // publish gives the customers' domains what real ones have.
 func (l *Lab) publish() error {
-	for _, d := range []string{SignedDomain, UnsignedDomain, l.Domain} {
+	for _, d := range []string{SignedDomain, UnsignedDomain, StaffDomain, l.Domain} {
 		l.DNS.A(d, "192.0.2.25")
 		l.DNS.MX(d, "mx."+d)
 		l.DNS.A("mx."+d, "192.0.2.25")
+	}
+	if err := l.Keys.Publish(StaffDomain); err != nil {
+		return err
 	}
 	return l.Keys.Publish(SignedDomain)
 }

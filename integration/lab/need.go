@@ -25,7 +25,7 @@ func missing(postfix bool) error {
 func Need(programs ...string) error {
 	packages := map[string]string{
 		master: "postfix", "/usr/sbin/postfix": "postfix", "smtp-sink": "postfix",
-		"saslpasswd2": "sasl2-bin", "sasldb": "libsasl2-modules-db", "swaks": "swaks", "strace": "strace",
+		"saslpasswd2": "sasl2-bin", "sasldb": "libsasl2-modules-db", "swaks": "swaks", "s-nail": "s-nail", "strace": "strace",
 		"/usr/lib/dovecot/lmtp": "dovecot-lmtpd", "dovecot": "dovecot-core", "sqlite3": "sqlite3",
 		"flock": "util-linux", "/usr/lib/dovecot/imap": "dovecot-imapd", "opendkim": "opendkim", "rspamd": "rspamd",
 	}

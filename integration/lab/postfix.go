@@ -112,10 +112,13 @@ func (l *Lab) writeConf(name string, text []byte) error {
 // passwords writes the sasldb that the submission port asks.
 func (l *Lab) passwords(ctx context.Context) error {
 	db := filepath.Join(l.Dir, "sasldb2")
-	cmd := exec.CommandContext(ctx, "saslpasswd2", "-p", "-c", "-f", db, "-u", l.Host, "desk")
-	cmd.Stdin = strings.NewReader(Password)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("saslpasswd2: %w: %s", err, out)
+	for _, user := range []string{l.Login, l.StaffLogin} {
+		name, _, _ := strings.Cut(user, "@")
+		cmd := exec.CommandContext(ctx, "saslpasswd2", "-p", "-c", "-f", db, "-u", l.Host, name)
+		cmd.Stdin = strings.NewReader(Password)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("saslpasswd2: %w: %s", err, out)
+		}
 	}
 	g, err := user.LookupGroup("postfix")
 	if err != nil {

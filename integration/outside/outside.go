@@ -102,6 +102,9 @@ func (w *World) Answer(ticket, body string) (lab.Letter, error) {
 			return lab.Letter{}, err
 		}
 		m := lab.Mail{Data: data}
+		if m.Header("List-Id") != "" {
+			continue // it tells staff of a ticket, and is no answer to a customer
+		}
 		if ticket == "" || strings.Contains(strings.ToUpper(m.Header("From")), strings.ToUpper(ticket)+"@") {
 			return AnswerTo(m, body)
 		}

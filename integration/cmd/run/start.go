@@ -20,7 +20,7 @@ const (
 
 // start runs until ctx ends.
 func start(ctx context.Context, folder string) error {
-	w, err := begin(ctx, folder, lab.Options{MXPort: mxPort, SubmissionPort: submissionPort, SinkDSN: true}, lab.AgentOptions{HTTPPort: httpPort})
+	w, err := begin(ctx, folder, lab.Options{MXPort: mxPort, SubmissionPort: submissionPort, SinkDSN: true}, lab.AgentOptions{HTTPPort: httpPort, WithStaff: true})
 	if err != nil {
 		return err
 	}
@@ -53,6 +53,14 @@ Try, in another terminal:
   %[5]s --config %[6]s reply SUPPORT-7102 --text "Please try again."
   go run ./integration/cmd/run answer --text "It works now."
 
+As staff, from a mail program: %[9]s is told of each ticket, and the mail is in run/mails.
+Answer it, or give commands on the first lines (TOKEN is what stands in its Reply-To):
+
+  s-nail -Sv15-compat -Sreply-to-honour -Ssmtp-use-starttls -Ssmtp-auth=plain -Stls-verify=ignore -Sfrom=%[9]s \
+    -Smta=smtp://%[10]s:%[11]s@127.0.0.1:%[12]d -f eml://run/mails/0001.eml
+  swaks --server 127.0.0.1:%[12]d --tls --auth PLAIN --auth-user %[13]s --auth-password %[11]s --from %[9]s \
+    --to SUPPORT-7102+TOKEN@%[1]s --body '!assign me\n!prio high\n\nPlease try again.'
+
 Also:
 
   swaks --server 127.0.0.1:%[2]d --from bob@%[7]s --to new@%[1]s --header "Subject: Hello"
@@ -61,7 +69,8 @@ Also:
 
 Ctrl-C ends it. The log:
 
-`, w.Domain, w.MXPort, w.agent.URL, w.Dir, w.agent.Binary, w.agent.Config, lab.UnsignedDomain, token)
+`, w.Domain, w.MXPort, w.agent.URL, w.Dir, w.agent.Binary, w.agent.Config, lab.UnsignedDomain, token,
+		w.StaffAddress, strings.Replace(w.StaffLogin, "@", "%40", 1), lab.Password, w.SubmissionPort, w.StaffLogin)
 }
 
 // follow prints the agent's log and the mails that come out, until ctx ends.
