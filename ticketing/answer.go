@@ -69,7 +69,7 @@ func (t *thread) join(ctx context.Context, draft *mail.Draft, o *Outgoing) error
 		answer(draft, msg)
 		// Reply-To says where to answer, and no more (RFC 5322 section 3.6.2). An author
 		// who is not proven cannot send our answer elsewhere, except by opening the ticket.
-		if len(msg.ReplyTo) == 1 && (m.Authentication.Author != "" || m.ID == t.messages[0].ID) {
+		if len(msg.ReplyTo) == 1 && t.desk.checkParticipant(strings.ToLower(msg.ReplyTo[0].Address)) == nil && (m.Authentication.Author != "" || m.ID == t.messages[0].ID) {
 			draft.To.Address, o.Recipient = msg.ReplyTo[0].Address, msg.ReplyTo[0].Address
 		}
 		return t.quote(ctx, draft)

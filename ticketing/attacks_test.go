@@ -51,7 +51,13 @@ func TestAttackThreadHijack(t *testing.T) {
 	w.wants(t, "forged, at the bare address", name, "6", ticketing.Held)
 	// Even held by staff's mistake, and even with a thread proof that leaked, Cc says nothing.
 	w.must(w.Judge(w.ctx, jane, w.last(name).ID, true))
-	w.answer(name, "To whom?")
+	if quoted := w.answer(name, "To whom?"); quoted != nil {
+		for _, m := range w.to("jo@elsewhere.example") {
+			if strings.Contains(m.Text, "my colleague") {
+				t.Errorf("the forger's words are quoted to the requester as their own:\n%s", m.Text)
+			}
+		}
+	}
 	w.send("jo@elsewhere.example", "new@desk.example", "x", ours+"Cc: "+eve+"\r\nReply-To: "+eve+"\r\n", "And again.")
 	w.wants(t, "forged, with a Message-ID that leaked", name, "2", ticketing.Shown)
 	w.answer(name, "To whom, please?")
@@ -59,6 +65,22 @@ func TestAttackThreadHijack(t *testing.T) {
 		t.Errorf("suggested to staff: %v %v", cc, err)
 	}
 	w.nothingTo(t, eve)
+}
+
+// Reply-To says where to answer, and must not lead an answer into another ticket.
+func TestAttackReplyToDesk(t *testing.T) {
+	w := newWorld(t)
+	victim, answer := w.conversation("jo@customer.example")
+	for _, to := range []string{victim + "@desk.example", answer.ReplyTo[0].Address, "sales@desk.example"} {
+		w.send(eve, "new@desk.example", "x", "Reply-To: "+to+"\r\nX-Test-Proof: pass\r\n", "answer there")
+		all, err := w.Tickets(w.ctx, ticketing.TicketQuery{Queue: "SUPPORT", Limit: 1})
+		w.must(all, err)
+		before := len(w.to(eve))
+		w.answer(all[0].Name(), "Here.")
+		if len(w.to(eve)) != before+1 || len(w.to(to)) != 0 {
+			t.Errorf("Reply-To %s: the answer went elsewhere than to its author", to)
+		}
+	}
 }
 
 // A foreign service mails its secret to the address of a ticket that the attacker has

@@ -1,6 +1,14 @@
 package ticketing
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
+
+// StaffAddress is the address that a person of staff was given for a ticket.
+func (d *Desk) StaffAddress(t Ticket, name string) string {
+	return fmt.Sprintf("%s+%s@%s", t.Name(), d.staffToken(t.ID, name, t.LastSeq), d.queueOf(t.Queue).Domain)
+}
 
 // VerifyRound asks DNS again at once, for tests that do not wait for the next round.
 func (d *Desk) VerifyRound(ctx context.Context) error {

@@ -51,7 +51,7 @@ func matrixWorld(t *testing.T) (*world, matrixKeys) {
 }
 
 func cellMail(c ticketing.Cell, k matrixKeys, subject string) (to, raw string) {
-	from := map[string]string{"requester": "jo@elsewhere.example", "stranger": "eve@evil.example", "cc": "ann@partner.example"}[c.Author]
+	from := map[string]string{"requester": "jo@elsewhere.example", "staff": "jane@staff.example", "stranger": "eve@evil.example", "cc": "ann@partner.example"}[c.Author]
 	to, extra := k.of(c.Key)
 	head := "From: " + from + "\r\n"
 	proof := "none"
@@ -114,5 +114,49 @@ func TestMatrixThroughDesk(t *testing.T) {
 	// Nothing went out for any of it: three answers of staff, and no more.
 	if n := len(w.mails()); n != 3 {
 		t.Errorf("%d mails went out, want the 3 answers", n)
+	}
+}
+
+// The cells of staff, with the tokens that were given to that person.
+func TestMatrixOfStaff(t *testing.T) {
+	c := newClock()
+	w := newWorldOf(t, func(cfg *ticketing.Config) { cfg.Now = c.time })
+	w.must(nil, w.SetStaff(w.ctx, []ticketing.Person{{Name: "jane", Addresses: []string{"jane@staff.example"}}}))
+	w.send("jo@elsewhere.example", "new@desk.example", "x", "", "Help")
+	expired := w.StaffAddress(w.ticket("SUPPORT-7102").Ticket, "jane")
+	w.must(w.RotateKey(w.ctx))
+	c.pass(181 * 24 * time.Hour)
+	w.send("jo@elsewhere.example", "new@desk.example", "y", "", "Help")
+	other := w.StaffAddress(w.ticket("SUPPORT-7103").Ticket, "jane")
+	id := strings.Trim(w.answer("SUPPORT-7102", "Fix.").Header.Get("Message-Id"), "<>")
+	keys := matrixKeys{own: w.StaffAddress(w.ticket("SUPPORT-7102").Ticket, "jane"), expired: expired, bare: "SUPPORT-7102@desk.example",
+		other: strings.Replace(other, "7103", "7102", 1), forged: strings.Replace(id, "@", "0@", 1)}
+	want := map[string]ticketing.Cell{}
+	ticketing.EachCell(func(c ticketing.Cell) {
+		if c.Author == "staff" {
+			subject := fmt.Sprintf("[SUPPORT-7102] cell %d", len(want))
+			want[subject] = c
+			to, raw := cellMail(c, keys, subject)
+			w.sendAs("jane@staff.example", []string{to}, raw)
+		}
+	})
+	found := 0
+	all, err := w.Tickets(w.ctx, ticketing.TicketQuery{Limit: 1000})
+	w.must(all, err)
+	for _, k := range all {
+		for _, m := range w.ticket(k.Name()).Messages {
+			c, known := want[m.Subject]
+			if !known || m.Kind != ticketing.KindInbound {
+				continue
+			}
+			found++
+			opened, held := k.Name() != "SUPPORT-7102", m.Visibility == ticketing.Held
+			if m.Row != c.Row || opened != (c.Effect == ticketing.Open) || held != (c.Effect == ticketing.Hold) {
+				t.Errorf("%+v: row %s, %s in %s (%s)", c, m.Row, m.Visibility, k.Name(), m.Reason)
+			}
+		}
+	}
+	if found != 192 {
+		t.Errorf("%d cells are there, want 192", found)
 	}
 }

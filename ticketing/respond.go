@@ -132,8 +132,12 @@ func replySubject(c conversation) string {
 }
 
 // readable says that a message of this participant was shown, or is between it and staff:
-// only then an answer to them may quote it.
+// only then an answer to them may quote it. What was held bears the participant's name and
+// no proof: staff may have accepted it, but it may be somebody else's words.
 func (p Participant) readable(m Message) bool {
+	if m.Authentication.Author == "" && (m.Row == "3" || m.Row == "4" || m.Row == "6") {
+		return false
+	}
 	return m.Kind == KindInbound && (m.Visibility == Shown || p.Role == RoleThird && m.Visibility == StaffOnly) &&
 		strings.EqualFold(m.From.Address, p.Address)
 }
