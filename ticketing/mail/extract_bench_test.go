@@ -92,14 +92,14 @@ func TestExtractLinear(t *testing.T) {
 func extractTime(text string, times int) time.Duration {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	start := threadTime()
+	start := threadClock()
 	for range times {
 		extractNew(&Message{InReplyTo: []string{"a@desk.example"}, Text: text})
 	}
-	return threadTime() - start
+	return threadClock() - start
 }
 
-func threadTime() time.Duration {
+func threadClock() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_THREAD, &u); err != nil {
 		return 0
