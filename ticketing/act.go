@@ -1,6 +1,8 @@
 package ticketing
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -40,10 +42,14 @@ func (d *Desk) staffFacts(j *job, t target) (known, token, proof bool) {
 	if !known || t.ticket.ID != 0 && !p.worksIn(t.ticket.Queue) {
 		return false, false, false
 	}
-	sole, ok := j.msg.SoleAuthor()
-	proof = ok && j.auth.Method == "dkim" && strings.EqualFold(j.auth.Author, sole.Address) ||
-		ok && j.auth.Login != "" && slices.Contains(p.Logins, j.auth.Login)
-	return true, t.staff == p.Name && t.seen > 0, proof
+	return true, t.staff == p.Name && t.seen > 0, p.proven(j.msg, j.auth)
+}
+
+// proven says that this person wrote the mail.
+func (p Person) proven(m *mail.Message, auth mail.Authentication) bool {
+	sole, ok := m.SoleAuthor()
+	return ok && auth.Method == "dkim" && strings.EqualFold(auth.Author, sole.Address) ||
+		ok && auth.Login != "" && slices.Contains(p.Logins, auth.Login)
 }
 
 // tokenOfStaff verifies the token of an address for the person that From names.
@@ -105,7 +111,7 @@ func (d *Desk) act(tx Tx, j *job, t target, id int64) error {
 	}
 	o, outcome, words, err := d.examine(tx, by, j, t)
 	if err == nil && outcome == actDone {
-		words, err = d.carryOut(tx, by, p, t, o)
+		words, err = d.carryOut(tx, by, p, j, t, o)
 	}
 	if err != nil {
 		return err
@@ -139,8 +145,8 @@ func (d *Desk) examine(tx Tx, by Actor, j *job, t target) (o order, outcome, wor
 	if err != nil {
 		return o, "", "", err
 	}
-	if n := files(j.msg); problem == "" && n > 0 && o.text != "" {
-		problem = fmt.Sprintf("Files cannot be passed on from your mail program yet, and there are %d in your mail.", n)
+	if problem == "" && o.text != "" {
+		problem = j.own.problem
 	}
 	if problem != "" {
 		return o, actRefused, "Nothing was done, and nothing was sent. " + problem, nil
@@ -157,19 +163,14 @@ func (d *Desk) examine(tx Tx, by Actor, j *job, t target) (o order, outcome, wor
 	return o, actDone, "", nil
 }
 
-// files counts what somebody has attached: the pictures of a signature and the signatures
-// of a mail program are none of it.
-func files(m *mail.Message) (n int) {
-	for _, a := range m.Attachments {
-		switch {
-		case a.Inline && strings.HasPrefix(a.Type, "image/"), a.ContentID != "" && strings.HasPrefix(a.Type, "image/"):
-		case a.Type == "application/pgp-signature", a.Type == "application/pkcs7-signature", a.Type == "application/x-pkcs7-signature":
-		case a.Type == "application/pgp-keys", a.Type == "text/vcard", a.Type == "text/x-vcard":
-		default:
-			n++
-		}
+// isFile says that somebody has attached it: the pictures of a signature and what a mail
+// program adds by itself are none of it.
+func isFile(a mail.Attachment) bool {
+	switch a.Type {
+	case "application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-keys", "text/vcard", "text/x-vcard":
+		return false
 	}
-	return n
+	return !strings.HasPrefix(a.Type, "image/") || !a.Inline && a.ContentID == ""
 }
 
 // answers says that something goes to the customer.
@@ -216,7 +217,7 @@ func toldMessage(tx Tx, ticket, seen int64) (Message, error) {
 }
 
 // carryOut does what examine has let through, and says what was done.
-func (d *Desk) carryOut(tx Tx, by Actor, p Person, t target, o order) (words string, err error) {
+func (d *Desk) carryOut(tx Tx, by Actor, p Person, j *job, t target, o order) (words string, err error) {
 	var done []string
 	status := o.change.Status
 	if o.text != "" {
@@ -248,7 +249,7 @@ func (d *Desk) carryOut(tx Tx, by Actor, p Person, t target, o order) (words str
 			r.Status = *status
 			done = append(done, "status "+string(*status))
 		}
-		if _, err := d.addReply(tx, by, r, nil); err != nil {
+		if _, err := d.addReply(tx, by, r, j.own.files); err != nil {
 			return "", err
 		}
 		done = append(done, map[bool]string{true: "note added", false: "answer sent"}[o.note])
@@ -297,7 +298,7 @@ func (d *Desk) mute(tx Tx, p Person, ticket int64, mute bool) error {
 // ownWords is what the person wrote themselves. When the history cannot be told from it,
 // nothing is sent: a customer must not read what was between us.
 func ownWords(j *job) (text, problem string) {
-	text = j.words
+	text = j.own.text
 	if i := strings.Index(text, replyMarker); i >= 0 {
 		text = text[:i]
 	}
@@ -309,13 +310,39 @@ func ownWords(j *job) (text, problem string) {
 	return strings.TrimSpace(text), ""
 }
 
-// staffWords gets what a member of staff wrote, before the transaction that carries it
-// out: it costs more than anything else about a mail.
-func (d *Desk) staffWords(raw []byte, m *mail.Message) string {
-	if _, staff := d.staff.Load().byAddress(author(m)); !staff {
-		return ""
+// staffMail is what a member of staff sent.
+type staffMail struct {
+	text    string
+	files   []stagedFile
+	problem string // why the files cannot go with it
+}
+
+// staffMail reads the mail of a member of staff before the transaction that carries it
+// out: it costs more than anything else about a mail. Of others nothing is read or kept.
+func (d *Desk) staffMail(ctx context.Context, raw []byte, m *mail.Message, auth mail.Authentication) (own staffMail) {
+	p, known := d.staff.Load().byAddress(author(m))
+	if !known || !p.proven(m, auth) {
+		return own
 	}
-	return mail.Parse(raw).NewText
+	parsed := mail.Parse(raw)
+	own.text = parsed.NewText
+	var files []File
+	for _, a := range parsed.Attachments {
+		if !isFile(a) {
+			continue
+		}
+		f := File{Name: cmp.Or(mail.FileName(a.Name), "file"), Type: a.Type, Content: a.Content}
+		if !mediaTypePattern.MatchString(f.Type) {
+			f.Type = "application/octet-stream"
+		}
+		files = append(files, f)
+	}
+	var err error
+	if own.files, err = d.stageFiles(ctx, files); err != nil {
+		d.log.Warn("files of a member of staff cannot go with the answer", "staff", p.Name, "error", err)
+		own.problem = "Its files cannot go with it: too many or too large, or they could not be stored."
+	}
+	return own
 }
 
 // seenOf is the event that the answer was to.

@@ -57,7 +57,7 @@ func (d *Desk) verifyRound(ctx context.Context) (answered bool, err error) {
 				return false, nil
 			}
 			auth.Temporary = false
-			j := &job{msg: msg, auth: auth, words: d.staffWords(raw, msg)}
+			j := &job{msg: msg, auth: auth, own: d.staffMail(ctx, raw, msg, auth)}
 			j.signed = d.hasSigned(ctx, j)
 			if err := d.write(ctx, func(tx Tx) error { return d.decideLate(tx, m.ID, j) }); err != nil {
 				return true, err

@@ -25,9 +25,9 @@ type job struct {
 	auth      mail.Authentication
 	signed    bool // the author's domain has signed before, and nothing proves this mail
 	fold      string
-	words     string   // what a member of staff wrote
-	queueID   string   // Postfix's, for the log
-	keys      []string // what makes order matter: ticket addresses and Message-IDs
+	own       staffMail // of a member of staff
+	queueID   string    // Postfix's, for the log
+	keys      []string  // what makes order matter: ticket addresses and Message-IDs
 	parsed    bool
 	verified  bool
 	notBefore time.Time
@@ -119,10 +119,10 @@ func (d *Desk) work(ctx context.Context, j *job, slots chan struct{}, reports ch
 	if err != nil {
 		return
 	}
-	words := d.staffWords(raw, msg)
 	auth := d.verify(ctx, raw, msg)
+	own := d.staffMail(ctx, raw, msg, auth)
 	signed := d.hasSigned(ctx, &job{msg: msg, auth: auth})
-	reports <- func() { j.words, j.auth, j.signed, j.verified = words, auth, signed, true }
+	reports <- func() { j.own, j.auth, j.signed, j.verified = own, auth, signed, true }
 }
 
 func (d *Desk) read(ctx context.Context, a Arrival) ([]byte, *mail.Message, error) {

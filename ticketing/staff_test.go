@@ -13,8 +13,11 @@ import (
 
 // staffWorld has jane, who is told of what concerns her, bob, who is told of everything,
 // and sue, who works in SALES alone.
-func staffWorld(t *testing.T) *world {
+func staffWorld(t *testing.T) *world { return staffWorldOf(t, func(*ticketing.Config) {}) }
+
+func staffWorldOf(t *testing.T, change func(*ticketing.Config)) *world {
 	return newWorldOf(t, func(cfg *ticketing.Config) {
+		change(cfg)
 		cfg.Staff = []ticketing.Person{
 			{Name: "jane", Display: "Jane Roe", Addresses: []string{"jane@staff.example", "j.roe@home.example"}, Logins: []string{"jane@mx"},
 				Notify: map[string][]ticketing.Topic{ticketing.AllQueues: {ticketing.TopicNew, ticketing.TopicAssigned, ticketing.TopicHeld}}},
@@ -327,23 +330,42 @@ func TestStaffMovedOn(t *testing.T) {
 	w.customerSeesNothing()
 }
 
-// Files cannot be passed on: then nothing is. The picture of a signature is no file.
+// Files go with the answer. The picture of a signature is no file.
 func TestStaffFiles(t *testing.T) {
 	w := staffWorld(t)
 	w.send("jo@customer.example", "new@desk.example", "x", "", "Help")
 	n := w.waitTold("jane@staff.example", 1)
-	for i, c := range []struct{ part, want string }{
-		{"Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=a.pdf", "inbound/shown inbound/folded"},
-		{"Content-Type: image/png\r\nContent-Id: <logo@x>\r\nContent-Disposition: inline; filename=logo.png", "inbound/shown inbound/folded inbound/folded reply/shown"},
-	} {
-		w.send("jane@staff.example", n.ReplyTo[0].Address, "x", fmt.Sprintf("Message-ID: <f%d@staff.example>\r\n%sMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n", i, byDKIM),
-			"--b\r\nContent-Type: text/plain\r\n\r\nSee there.\r\n--b\r\n"+c.part+"\r\n\r\nx\r\n--b--")
-		if got := w.kinds("SUPPORT-7102"); got != c.want {
-			t.Errorf("%s: %s", c.part, got)
-		}
+	w.send("jane@staff.example", n.ReplyTo[0].Address, "x", "Message-ID: <f@staff.example>\r\n"+byDKIM+"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n",
+		"--b\r\nContent-Type: text/plain\r\n\r\nSee there.\r\n"+
+			"--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=guide.pdf\r\n\r\n%PDF\r\n"+
+			"--b\r\nContent-Type: image/png\r\nContent-Id: <logo@x>\r\nContent-Disposition: inline; filename=logo.png\r\n\r\nx\r\n--b--")
+	m := w.last("SUPPORT-7102")
+	if m.Kind != ticketing.KindReply || m.Body != "See there." {
+		t.Fatalf("%+v", m)
 	}
-	if back := w.waitTold("jane@staff.example", 2); !strings.Contains(back.Text, "there are 1 in your mail") {
+	w.until("the answer is queued", func() bool { return len(w.ticket("SUPPORT-7102").Outgoing[m.ID]) == 1 })
+	raw, err := w.Raw(w.ctx, w.ticket("SUPPORT-7102").Outgoing[m.ID][0].Raw)
+	w.must(raw, err)
+	files := desk.Parse(raw).Attachments
+	if len(files) != 1 || files[0].Name != "guide.pdf" || files[0].Type != "application/pdf" || !strings.HasPrefix(string(files[0].Content), "%PDF") {
+		t.Errorf("%+v", files)
+	}
+	w.heard("SUPPORT-7102")
+	w.customerSeesNothing()
+}
+
+// Too much for one mail comes back whole.
+func TestStaffFilesTooLarge(t *testing.T) {
+	w := staffWorldOf(t, func(cfg *ticketing.Config) { cfg.MaxAttachmentBytes = 10 })
+	w.send("jo@customer.example", "new@desk.example", "x", "", "Help")
+	n := w.waitTold("jane@staff.example", 1)
+	w.send("jane@staff.example", n.ReplyTo[0].Address, "x", byDKIM+"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n",
+		"--b\r\nContent-Type: text/plain\r\n\r\n!assign me\r\nSee there.\r\n--b\r\nContent-Type: application/pdf\r\n\r\n%PDF 1234567890\r\n--b--")
+	if back := w.waitTold("jane@staff.example", 2); !strings.Contains(back.Text, "too large") {
 		t.Error(back.Text)
+	}
+	if c := w.ticket("SUPPORT-7102"); c.Ticket.Assignee != "" || strings.Contains(w.kinds("SUPPORT-7102"), "reply") {
+		t.Errorf("%s %+v", w.kinds("SUPPORT-7102"), c.Ticket)
 	}
 }
 
