@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"postdesk/ticketing/mail"
 )
@@ -20,21 +21,29 @@ type inspectCmd struct {
 
 // inspection is what inspect prints of one file.
 type inspection struct {
-	File             string           `json:"file"`
-	Subject          string           `json:"subject"`
-	From             inspectAddress   `json:"from"`
-	To               []inspectAddress `json:"to"`
-	MessageID        string           `json:"message_id"`
-	Text             string           `json:"text"`
-	HTMLText         string           `json:"html_text"`
-	NewText          string           `json:"new_text"`
-	Attachments      []inspectPart    `json:"attachments"`
-	Automatic        bool             `json:"automatic"`
-	SuppressResponse bool             `json:"suppress_response"`
-	Why              string           `json:"why"`
-	Report           *inspectReport   `json:"report"`
-	Authentication   inspectAuth      `json:"authentication"`
-	Problems         []string         `json:"problems"`
+	File             string            `json:"file"`
+	Subject          string            `json:"subject"`
+	From             inspectAddress    `json:"from"`
+	To               []inspectAddress  `json:"to"`
+	Cc               []inspectAddress  `json:"cc"`
+	ReplyTo          []inspectAddress  `json:"reply_to"`
+	Date             time.Time         `json:"date,omitzero"`
+	MessageID        string            `json:"message_id"`
+	InReplyTo        []string          `json:"in_reply_to"`
+	References       []string          `json:"references"`
+	Duplicates       []string          `json:"duplicates"` // fields of which there may be one
+	Text             string            `json:"text"`
+	HTMLText         string            `json:"html_text"`
+	NewText          string            `json:"new_text"`
+	Attachments      []inspectPart     `json:"attachments"`
+	BlockedContent   int               `json:"blocked_content"` // what the HTML would fetch from afar
+	Calendar         []mail.Invitation `json:"calendar"`
+	Automatic        bool              `json:"automatic"`
+	SuppressResponse bool              `json:"suppress_response"`
+	Why              string            `json:"why"`
+	Report           *inspectReport    `json:"report"`
+	Authentication   inspectAuth       `json:"authentication"`
+	Problems         []string          `json:"problems"`
 }
 
 type inspectAddress struct {
@@ -48,6 +57,9 @@ type inspectPart struct {
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
 	Inline bool   `json:"inline"`
+
+	ContentID string `json:"content_id,omitempty"`
+	Text      string `json:"text,omitempty"` // of an attached message
 }
 
 type inspectReport struct {
@@ -144,7 +156,9 @@ func readMail(file string, stdin io.Reader) ([]byte, error) {
 
 func inspect(file string, m *mail.Message, auth mail.Authentication) inspection {
 	out := inspection{
-		File: file, Subject: m.Subject, To: []inspectAddress{}, MessageID: m.MessageID, Text: m.Text, HTMLText: m.HTMLText,
+		File: file, Subject: m.Subject, To: inspectAddresses(m.To), Cc: inspectAddresses(m.Cc), ReplyTo: inspectAddresses(m.ReplyTo), Date: m.Date,
+		InReplyTo: append([]string{}, m.InReplyTo...), References: append([]string{}, m.References...), Duplicates: append([]string{}, m.Duplicates...),
+		Calendar: append([]mail.Invitation{}, m.Calendar...), BlockedContent: mail.SafeHTML(m, "").Blocked, MessageID: m.MessageID, Text: m.Text, HTMLText: m.HTMLText,
 		NewText: m.NewText, Attachments: []inspectPart{}, Automatic: m.Automatic.Automatic,
 		SuppressResponse: m.Automatic.Suppress, Why: m.Automatic.Why, Problems: append([]string{}, m.Problems...),
 		Authentication: inspectAuth{DKIM: []inspectSignature{}, SPF: auth.SPF, Server: auth.Server, Author: auth.Author, Method: auth.Method,
@@ -153,11 +167,8 @@ func inspect(file string, m *mail.Message, auth mail.Authentication) inspection 
 	if len(m.From) > 0 {
 		out.From = inspectAddress(m.From[0])
 	}
-	for _, to := range m.To {
-		out.To = append(out.To, inspectAddress(to))
-	}
 	for _, a := range m.Attachments {
-		out.Attachments = append(out.Attachments, inspectPart{a.Name, a.Type, a.Size, a.SHA256, a.Inline})
+		out.Attachments = append(out.Attachments, inspectPart{a.Name, a.Type, a.Size, a.SHA256, a.Inline, a.ContentID, a.Text})
 	}
 	for _, s := range auth.DKIM {
 		out.Authentication.DKIM = append(out.Authentication.DKIM, inspectSignature{s.Domain, s.Selector, s.Result, s.Reason, s.Aligned, s.Testing})
@@ -191,6 +202,14 @@ func (p *printer) proof(a inspectAuth) {
 	}
 }
 
+func inspectAddresses(list []mail.Address) []inspectAddress {
+	out := []inspectAddress{}
+	for _, a := range list {
+		out = append(out, inspectAddress(a))
+	}
+	return out
+}
+
 // print is for people: what the desk would see, in lines.
 func (i inspection) print(w io.Writer) error {
 	p := &printer{w: w}
@@ -205,6 +224,9 @@ func (i inspection) print(w io.Writer) error {
 		for _, r := range i.Report.Recipients {
 			p.line("  report:   %s %s %s %s", r.Address, r.Action, r.Status, r.Diagnostic)
 		}
+	}
+	for _, v := range i.Calendar {
+		p.line("  calendar: %s", v.Line)
 	}
 	for _, a := range i.Attachments {
 		p.line("  part:     %s (%s, %d octets)", a.Name, a.Type, a.Size)
