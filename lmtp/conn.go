@@ -1,6 +1,7 @@
 package lmtp
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"sync"
@@ -49,11 +50,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	c.SetReadDeadline(time.Now().Add(c.server.stall))
 	n, err := c.Conn.Read(p)
-	for _, b := range p[:n] {
-		c.line++
-		if b == '\n' {
-			c.line = 0
-		}
+	c.line += n
+	if end := bytes.LastIndexByte(p[:n], '\n'); end >= 0 {
+		c.line = n - end - 1
 	}
 	if c.line > maxCommand && !c.inData.Load() {
 		return 0, errLongCommand
@@ -66,6 +65,11 @@ func (c *conn) Read(p []byte) (int, error) {
 func (c *conn) Write(p []byte) (int, error) {
 	if string(p) == "250-CHUNKING\r\n" {
 		return len(p), nil
+	}
+	if bytes.HasPrefix(p, []byte("354 ")) {
+		// Before the client can read it: whoever has been told to send a message may end it,
+		// also when the server is told to stop in the same moment.
+		c.server.setBusy(c, true)
 	}
 	c.SetWriteDeadline(time.Now().Add(c.server.stall))
 	return c.Conn.Write(p)

@@ -263,6 +263,22 @@ func TestStalledBodyIsNotCommands(t *testing.T) {
 	}
 }
 
+// Whoever has read the 354 may send the message, however soon after it Shutdown comes.
+func TestShutdownAfter354(t *testing.T) {
+	for range 200 {
+		s, path := start(t, &desk{}, Config{})
+		c := dial(t, path)
+		c.begin("new@desk.example")
+		done := make(chan error, 1)
+		go func() { done <- s.Shutdown(context.Background()) }()
+		c.send("x\r\n.\r\n")
+		c.want("250")
+		if err := <-done; err != nil {
+			t.Fatal("Shutdown:", err)
+		}
+	}
+}
+
 // Shutdown ends idle connections at once and lets a delivery finish.
 func TestShutdown(t *testing.T) {
 	d := &desk{gate: make(chan struct{}), reading: make(chan struct{})}

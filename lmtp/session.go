@@ -58,7 +58,6 @@ func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) error {
 	if _, chunks := r.(*io.PipeReader); chunks {
 		return temporary() // BDAT, which is not offered: see conn.Write
 	}
-	s.server.setBusy(s.conn, true) // until Reset, when the answers are written
 	body := &watchedReader{r: r}
 	if s.env.Size == 0 {
 		body.limit = s.server.limit // what was declared within the limit is taken whole
