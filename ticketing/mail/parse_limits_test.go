@@ -158,9 +158,6 @@ func TestHostileHTMLIsSanitizedInLinearTime(t *testing.T) {
 	}
 }
 
-// slower is the cost of the race detector and of a shared machine.
-const slower = 4
-
 func TestLargeInputEndsInTime(t *testing.T) {
 	for _, name := range []string{"nested multiparts", "parts", "fields", "one long field", "html entities", "one base64 line", "half words", "from parens", "open ids", "html divs"} {
 		raw := []byte(hostile[name](25 << 20))
