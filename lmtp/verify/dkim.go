@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -39,11 +40,11 @@ func tags(list string) (map[string]string, bool) {
 func squeezed(value string) string { return strings.Join(strings.Fields(value), "") }
 
 // signatures verifies what the limit allows, and lists the rest unverified.
-func (v *Verifier) signatures(ctx context.Context, raw []byte, h header, p policy) []mail.Signature {
+func (v *Verifier) signatures(ctx context.Context, raw []byte, h header, p policy) (list []mail.Signature, covered []string) {
 	if len(h.signatures) == 0 {
-		return nil
+		return nil, nil
 	}
-	list := make([]mail.Signature, len(h.signatures))
+	list = make([]mail.Signature, len(h.signatures))
 	for i, value := range h.signatures {
 		t, _ := tags(value)
 		list[i] = mail.Signature{Domain: strings.ToLower(squeezed(t["d"])), Selector: strings.ToLower(squeezed(t["s"])),
@@ -62,6 +63,9 @@ func (v *Verifier) signatures(ctx context.Context, raw []byte, h header, p polic
 		}
 		if next < len(results) {
 			v.judge(ctx, &list[i], results[next], keys, p)
+			if proves(list[i]) {
+				covered = append(covered, results[next].HeaderKeys...)
+			}
 			next++
 			continue
 		}
@@ -70,7 +74,41 @@ func (v *Verifier) signatures(ctx context.Context, raw []byte, h header, p polic
 			list[i].Reason += ": " + strings.TrimPrefix(err.Error(), "dkim: ")
 		}
 	}
-	return shorten(list, chosen)
+	return shorten(list, chosen), covered
+}
+
+func proves(s mail.Signature) bool { return s.Result == mail.AuthPass && s.Aligned && !s.Testing }
+
+// unsigned are those fields by which a mail asks for something that the proof of the
+// author does not cover. Who once got a signed mail can send it again with other ones.
+func (e *evidence) unsigned(auth mail.Authentication, m *mail.Message) (names []string) {
+	if auth.Author == "" {
+		return nil
+	}
+	for _, name := range []string{"reply-to", "to", "cc"} {
+		if len(m.Header(name)) > 0 && !e.covers(name, auth) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (e *evidence) covers(field string, auth mail.Authentication) bool {
+	is := func(name string) bool { return strings.EqualFold(strings.TrimSpace(name), field) }
+	switch {
+	case e.signed:
+		return slices.ContainsFunc(e.covered, is)
+	case auth.SPF != nil && auth.SPF.Result == mail.AuthPass && auth.SPF.Aligned:
+		return true // the whole mail came from the author's server
+	}
+	// Which signature the trusted server means is not known: all that it can be.
+	for _, s := range e.header.signatures {
+		t, _ := tags(s)
+		if e.policy.within(strings.ToLower(squeezed(t["d"]))) && !slices.ContainsFunc(strings.Split(t["h"], ":"), is) {
+			return false
+		}
+	}
+	return true
 }
 
 // signaturesShown is how many signatures a verdict lists: it is stored with each message.

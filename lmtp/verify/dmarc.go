@@ -242,13 +242,19 @@ func (v *Verifier) aligned(ctx context.Context, domain string, strict bool, p po
 		return false, nil
 	case domain == p.domain:
 		return true, nil
-	case strict || !p.found || p.err != nil || !related(domain, p.domain):
+	case strict || !p.found || p.err != nil || !p.within(domain):
 		// Without a record for the author's domain nothing else is aligned: a subdomain
 		// is its own organization.
 		return false, nil
 	}
 	all, err := v.walk(ctx, domain)
 	return err == nil && organization(domain, all) == p.org, err
+}
+
+// within says whether a domain can be aligned at all: its organization is above it, or
+// itself.
+func (p policy) within(domain string) bool {
+	return domain == p.domain || p.found && related(domain, p.domain) && (domain == p.org || strings.HasSuffix(domain, "."+p.org))
 }
 
 // related keeps look-ups to domains that can be of one organization: a record at a

@@ -50,10 +50,11 @@ func (v *Verifier) Verify(ctx context.Context, raw []byte, m *mail.Message) mail
 	}
 	e.policy = v.policy(ctx, domainOf(from))
 	auth := mail.Authentication{Policy: e.policy.request, Server: e.site.words(), Login: e.site.login, Spam: e.site.spam}
-	auth.DKIM = v.signatures(ctx, raw, e.header, e.policy)
+	auth.DKIM, e.covered = v.signatures(ctx, raw, e.header, e.policy)
 	v.bodies.count(auth.DKIM)
 	v.gather(ctx, &e, &auth, m)
 	e.conclude(&auth)
+	auth.Unsigned = e.unsigned(auth, m)
 	return auth
 }
 
@@ -78,6 +79,8 @@ type evidence struct {
 	// was signed is not what is shown.
 	whole bool
 
+	covered []string // names of the fields that signatures cover which prove the author
+
 	signed    bool // a signature of an aligned domain, verified here
 	vouched   bool // the same, verified by the trusted server
 	sent      bool // a server that the aligned domain of the reverse-path names
@@ -93,8 +96,9 @@ func (v *Verifier) gather(ctx context.Context, e *evidence, auth *mail.Authentic
 		pass := s.Result == mail.AuthPass
 		e.passed = e.passed || pass
 		e.testing = e.testing || pass && s.Aligned && s.Testing
-		e.signed = e.signed || pass && s.Aligned && !s.Testing && e.whole
-		e.temporary = e.temporary || s.Result == mail.AuthTempError
+		e.signed = e.signed || proves(s) && e.whole
+		// A stranger's signature would prove nothing if DNS answered.
+		e.temporary = e.temporary || s.Result == mail.AuthTempError && e.policy.within(s.Domain)
 	}
 	if e.signed || e.policy.err != nil {
 		return
@@ -105,7 +109,7 @@ func (v *Verifier) gather(ctx context.Context, e *evidence, auth *mail.Authentic
 	}
 	if auth.SPF = v.spf(ctx, e.site.received.client, e.site.received.helo, m.ReversePath, e.policy); auth.SPF != nil {
 		e.sent = auth.SPF.Result == mail.AuthPass && auth.SPF.Aligned
-		e.temporary = e.temporary || auth.SPF.Result == mail.AuthTempError
+		e.temporary = e.temporary || auth.SPF.Result == mail.AuthTempError && e.policy.within(auth.SPF.Domain)
 	}
 }
 

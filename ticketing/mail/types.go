@@ -6,7 +6,10 @@
 // share. It knows neither tickets nor a network.
 package mail
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Address is a mailbox of RFC 5322 section 3.4, decoded.
 type Address struct {
@@ -73,6 +76,9 @@ type Authentication struct {
 	// by one that the trusted server verified, "spf" by the sending server's address alone,
 	// whoever evaluated it (never enough for staff: many share one server), or empty.
 	Method string `json:"method,omitempty"`
+	// Unsigned are the fields, in lower case, that no signature covers by which Author was
+	// proven: anybody who has such a mail may have put them in.
+	Unsigned []string `json:"unsigned,omitempty"`
 	// Policy is what the author's domain asks for mail that fails (RFC 9989):
 	// "none", "quarantine", "reject", or empty when it publishes nothing.
 	Policy string     `json:"policy,omitempty"`
@@ -85,6 +91,11 @@ type Authentication struct {
 	// Temporary says that DNS could not answer: ask again later.
 	Temporary bool   `json:"temporary,omitempty"`
 	Reason    string `json:"reason,omitempty"` // the verdict in one sentence
+}
+
+// Covers says that the proof of the author is one of this field too (lower case).
+func (a Authentication) Covers(field string) bool {
+	return a.Author != "" && !slices.Contains(a.Unsigned, field)
 }
 
 // Message is a parsed message. Parse always gives one.
