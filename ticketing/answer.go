@@ -59,7 +59,7 @@ func (t *thread) join(ctx context.Context, draft *mail.Draft, o *Outgoing) error
 	draft.ThreadTopic = t.fields.Subject
 	draft.ThreadIndex = mail.NewThreadIndex(t.ticket.Created, t.ticket.Name()+"@"+t.queue.Domain)
 	for _, m := range slices.Backward(t.messages) {
-		if !t.to.readable(m) {
+		if !t.readable(m) {
 			continue
 		}
 		msg, err := t.desk.Content(ctx, m)
@@ -68,8 +68,9 @@ func (t *thread) join(ctx context.Context, draft *mail.Draft, o *Outgoing) error
 		}
 		answer(draft, msg)
 		// Reply-To says where to answer, and no more (RFC 5322 section 3.6.2). An author
-		// who is not proven cannot send our answer elsewhere, except by opening the ticket.
-		if len(msg.ReplyTo) == 1 && t.desk.checkParticipant(strings.ToLower(msg.ReplyTo[0].Address)) == nil && (m.Authentication.Author != "" || m.ID == t.messages[0].ID) {
+		// who is not proven cannot send our answer elsewhere, except by opening the ticket;
+		// nor can who sends an author's signed mail once more, with a Reply-To of their own.
+		if len(msg.ReplyTo) == 1 && t.desk.checkParticipant(strings.ToLower(msg.ReplyTo[0].Address)) == nil && (m.Authentication.Covers("reply-to") || m.ID == t.messages[0].ID) {
 			draft.To.Address, o.Recipient = msg.ReplyTo[0].Address, msg.ReplyTo[0].Address
 		}
 		return t.quote(ctx, draft)
@@ -81,6 +82,12 @@ func (t *thread) join(ctx context.Context, draft *mail.Draft, o *Outgoing) error
 		}
 	}
 	return t.quote(ctx, draft)
+}
+
+// readable passes over what DNS could not decide yet (row 7), as it may turn out to be
+// somebody else's words; but not what opened the ticket.
+func (t *thread) readable(m Message) bool {
+	return t.to.readable(m) && (m.Row != "7" || m.ID == t.messages[0].ID)
 }
 
 // answer ties a draft to the mail that it answers (RFC 5322 section 3.6.4), for Outlook too.
@@ -153,11 +160,11 @@ func (t *thread) quoted() (all []Message) {
 		switch t.queue.Quote {
 		case QuoteNone:
 		case QuoteFull:
-			if ours || t.to.readable(m) {
+			if ours || t.readable(m) {
 				all = append(all, m)
 			}
 		default:
-			if t.to.readable(m) {
+			if t.readable(m) {
 				return []Message{m}
 			}
 		}

@@ -2,6 +2,7 @@ package ticketing
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"postdesk/ticketing/mail"
@@ -34,9 +35,11 @@ func (d *Desk) verifyLate(ctx context.Context) {
 	}
 }
 
-// verifyRound tries all that waits, and stops at the first that DNS still cannot answer,
-// unless its time is over.
+// verifyRound tries all that waits. One whose domain DNS still cannot answer for keeps
+// back the others of that domain alone: anybody can have a domain with broken DNS.
+// answered is false when something still waits and nothing could be decided.
 func (d *Desk) verifyRound(ctx context.Context) (answered bool, err error) {
+	decided, broken := 0, map[string]bool{}
 	for after := int64(0); ; {
 		var waiting []Message
 		err := d.store.Read(ctx, func(tx Tx) (err error) {
@@ -44,17 +47,23 @@ func (d *Desk) verifyRound(ctx context.Context) (answered bool, err error) {
 			return err
 		})
 		if err != nil || len(waiting) == 0 {
-			return true, err
+			return decided > 0 || len(broken) == 0, err
 		}
 		for _, m := range waiting {
 			after = m.ID
+			_, domain, _ := cutAddress(strings.ToLower(m.From.Address))
+			over := d.now().Sub(m.Received) >= verifyFor
+			if broken[domain] && !over {
+				continue
+			}
 			raw, msg, err := d.readMessage(ctx, m)
 			if err != nil {
 				return true, err
 			}
 			auth := d.verify(ctx, raw, msg)
-			if auth.Temporary && auth.Author == "" && d.now().Sub(m.Received) < verifyFor {
-				return false, nil
+			if auth.Temporary && auth.Author == "" && !over {
+				broken[domain] = true
+				continue
 			}
 			auth.Temporary = false
 			j := &job{msg: msg, auth: auth, own: d.staffMail(ctx, raw, msg, auth)}
@@ -63,6 +72,7 @@ func (d *Desk) verifyRound(ctx context.Context) (answered bool, err error) {
 				return true, err
 			}
 			d.keepSigned(j)
+			decided++
 		}
 	}
 }
@@ -102,6 +112,9 @@ func (d *Desk) decideLate(tx Tx, id int64, j *job) error {
 		}
 	}
 	dec := Decide(d.facts(a, j, at, d.destinations(a)[0].Queue))
+	if dec.Effect == OpenLink && at.ticket.ID != 0 { // it is in the old ticket: somebody must see it there
+		dec.Effect, dec.Reopens = Append, true
+	}
 	was := m.Visibility
 	m.Authentication, m.Row, m.Reason = j.auth, dec.Row, dec.Reason
 	m.Advice = dec.Advice

@@ -103,3 +103,61 @@ func TestLateNever(t *testing.T) {
 		}
 	}
 }
+
+// Whose domain has broken DNS keeps nobody waiting but itself.
+func TestLateOneBrokenDomain(t *testing.T) {
+	var down atomic.Bool
+	w := newWorldOf(t, func(cfg *ticketing.Config) {
+		cfg.Verify = func(_ context.Context, _ []byte, m *desk.Message) desk.Authentication {
+			if down.Load() || strings.Contains(m.From[0].Address, "broken") {
+				return desk.Authentication{Temporary: true}
+			}
+			return stubVerify(m)
+		}
+	})
+	down.Store(true)
+	w.send("eve@broken.example", "new@desk.example", "x", "", "Never")
+	w.send("jo@customer.example", "new@desk.example", "x", "", "Help")
+	down.Store(false)
+	w.must(nil, w.VerifyRound(w.ctx))
+	w.wants(t, "the domain that cannot be asked", "SUPPORT-7102", "7", ticketing.Shown)
+	w.wants(t, "the one behind it", "SUPPORT-7103", "8", ticketing.Shown)
+}
+
+// What staff have accepted while DNS was down is not held once more.
+func TestLateAfterStaff(t *testing.T) {
+	w, _, down := lateWorld(t)
+	w.send("jo@customer.example", "new@desk.example", "x", "", "Help")
+	down.Store(true)
+	w.send("pat@elsewhere.example", "SUPPORT-7102@desk.example", "x", "", "Me too")
+	w.send("kim@elsewhere.example", "SUPPORT-7102@desk.example", "x", "", "And me")
+	all := w.ticket("SUPPORT-7102").Messages
+	n := len(all)
+	accepted, dismissed := all[n-2].ID, all[n-1].ID
+	w.must(w.Judge(w.ctx, jane, accepted, true))
+	w.must(w.Judge(w.ctx, jane, dismissed, false))
+	down.Store(false)
+	w.must(nil, w.VerifyRound(w.ctx))
+	c := w.ticket("SUPPORT-7102")
+	if c.Messages[n-2].Visibility != ticketing.Shown || c.Messages[n-1].Visibility != ticketing.Dismissed || c.Ticket.Held != 0 {
+		t.Errorf("accepted is %s, dismissed is %s, %d held", c.Messages[n-2].Visibility, c.Messages[n-1].Visibility, c.Ticket.Held)
+	}
+}
+
+// An answer to a ticket that was closed long ago stays where it was shown, and so somebody
+// has to see it there.
+func TestLateAtEndedTicket(t *testing.T) {
+	w, c, down := lateWorld(t)
+	w.send("jo@customer.example", "new@desk.example", "x", "", "Help")
+	own := token(t, w.answer("SUPPORT-7102", "Fix."))
+	closed := ticketing.StatusClosed
+	w.must(w.Change(w.ctx, jane, "SUPPORT-7102", ticketing.Change{Status: &closed}))
+	c.pass(20 * 24 * time.Hour)
+	down.Store(true)
+	w.send("jo@customer.example", own, "x", "", "It is broken again")
+	down.Store(false)
+	w.must(nil, w.VerifyRound(w.ctx))
+	if k := w.ticket("SUPPORT-7102").Ticket; k.Status != ticketing.StatusOpen || len(w.tickets()) != 1 {
+		t.Errorf("the ticket is %s, of %d tickets", k.Status, len(w.tickets()))
+	}
+}

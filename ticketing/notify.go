@@ -128,14 +128,16 @@ func (d *Desk) concerns(n news, opens bool, p Person, muted bool) bool {
 		return self && feedback(e)
 	}
 	mine := t.Assignee == p.Name
-	if self || !p.worksIn(t.Queue) || slices.Contains(p.Addresses, strings.ToLower(n.message.From.Address)) ||
+	held := e.Type == MessageHeld || e.Type == MessageVerified && e.Facts["visibility"] == string(Held)
+	// What is held may be theirs: they took it for sent.
+	wrote := !held && slices.Contains(p.Addresses, strings.ToLower(n.message.From.Address))
+	if self || !p.worksIn(t.Queue) || wrote ||
 		t.Status == StatusSpam || t.Suspicious && !mine {
 		return false
 	}
 	if e.Type == TicketUpdated {
 		return e.Facts["assignee"] == p.Name && p.toldOf(t.Queue, TopicAssigned)
 	}
-	held := e.Type == MessageHeld || e.Type == MessageVerified && e.Facts["visibility"] == string(Held)
 	switch {
 	case muted:
 		return false

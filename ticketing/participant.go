@@ -163,7 +163,14 @@ func (d *Desk) SuggestedCc(ctx context.Context, c Conversation) ([]mail.Address,
 		if err != nil {
 			return nil, err
 		}
-		for _, a := range append(slices.Clone(content.Cc), content.To...) {
+		var named []mail.Address
+		if m.Authentication.Covers("cc") {
+			named = append(named, content.Cc...)
+		}
+		if m.Authentication.Covers("to") {
+			named = append(named, content.To...)
+		}
+		for _, a := range named {
 			if len(out) < maxParticipants && d.suggests(c, out, a) {
 				out = append(out, mail.Address{Name: a.Name, Address: strings.ToLower(a.Address)})
 			}

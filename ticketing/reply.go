@@ -219,6 +219,9 @@ func (d *Desk) judge(tx Tx, by Actor, message int64, accept, add bool) (Message,
 		}
 	}
 	m.Advice = ""
+	if m.Row == "7" { // DNS has no say any more
+		m.Row, m.Reason, m.Authentication.Temporary = "6", "decided by staff before DNS could say who wrote it", false
+	}
 	if err := tx.UpdateMessage(m); err != nil {
 		return m, err
 	}

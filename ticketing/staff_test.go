@@ -553,3 +553,24 @@ func TestChange(t *testing.T) {
 		t.Errorf("%+v, %v", k, err)
 	}
 }
+
+// Who writes in a way that proves nothing is told that the mail is held: otherwise they
+// take it for sent.
+func TestStaffHeldIsTold(t *testing.T) {
+	w := staffWorld(t)
+	w.send("jo@customer.example", "new@desk.example", "x", "", "Help")
+	n := w.waitTold("jane@staff.example", 1)
+	name := "jane"
+	w.must(w.Change(w.ctx, jane, "SUPPORT-7102", ticketing.Change{Assignee: &name}))
+	before := len(w.told("jane@staff.example"))
+	w.act(n, "jane@staff.example", "", "Done, Jo.")
+	w.wants(t, "without proof", "SUPPORT-7102", "6", ticketing.Held)
+	w.heard("SUPPORT-7102")
+	var held bool
+	for _, n := range w.told("jane@staff.example")[before:] {
+		held = held || strings.HasPrefix(n.Subject, "HELD ")
+	}
+	if !held {
+		t.Error("jane does not know that her answer is held")
+	}
+}

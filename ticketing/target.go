@@ -20,6 +20,16 @@ type target struct {
 	again     bool          // the ticket holds this Message-ID already
 }
 
+// add takes over what another address of the same ticket proves.
+func (t *target) add(o target) {
+	if !t.thread {
+		t.holder, t.thread = o.holder, o.thread
+	}
+	if t.staff == "" {
+		t.staff, t.seen, t.again = o.staff, o.seen, o.again
+	}
+}
+
 // targets are the tickets that were addressed, else the one that the Message-IDs name.
 func (d *Desk) targets(tx Tx, j *job, dests []Destination) ([]target, error) {
 	proofs := d.threadProofs(j.msg)
@@ -47,6 +57,11 @@ func (d *Desk) targets(tx Tx, j *job, dests []Destination) ([]target, error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		// Some programs answer to the bare address and to the one with the token.
+		if i := slices.IndexFunc(out, func(o target) bool { return o.ticket.ID == t.ID }); i >= 0 {
+			out[i].add(tg)
+			continue
 		}
 		out = append(out, tg)
 	}

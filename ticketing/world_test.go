@@ -55,6 +55,7 @@ func stubVerify(m *desk.Message) (a desk.Authentication) {
 			a.Policy = "reject"
 		}
 	}
+	a.Unsigned = strings.Fields(strings.Join(m.Header("X-Test-Unsigned"), " "))
 	if !sole {
 		a.Author, a.Method, a.DMARC = "", "", ""
 	}
