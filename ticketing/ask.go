@@ -32,25 +32,7 @@ func (d *Desk) Ask(ctx context.Context, by Actor, q Question) (m Message, again 
 		return m, false, fmt.Errorf("%w: the text is empty", ErrInvalid)
 	}
 	request := sha256.Sum256(fmt.Appendf(nil, "ask %q %q %q %q", q.Ticket, q.To, q.Subject, q.Text))
-	err = d.write(ctx, func(tx Tx) error {
-		m, again = Message{}, false
-		if q.Key != "" {
-			id, err := idempotent(tx, by.String(), q.Key, request)
-			if err != nil {
-				return err
-			}
-			if again = id != 0; again {
-				m, err = tx.Message(id)
-				return err
-			}
-		}
-		var err error
-		if m, err = d.addQuestion(tx, by, q); err != nil || q.Key == "" {
-			return err
-		}
-		return tx.PutIdempotent(by.String(), q.Key, request, m.ID, d.now())
-	})
-	return m, again, err
+	return d.once(ctx, by, q.Key, request, func(tx Tx) (Message, error) { return d.addQuestion(tx, by, q) })
 }
 
 func (d *Desk) addQuestion(tx Tx, by Actor, q Question) (Message, error) {

@@ -68,27 +68,35 @@ func (d *Desk) Reply(ctx context.Context, by Actor, r ReplyRequest) (m Message, 
 		return m, false, err
 	}
 	request := requestHash(r, files)
-	err = d.write(ctx, func(tx Tx) error {
-		m, again = Message{}, false
-		if r.Key != "" {
-			id, err := idempotent(tx, by.String(), r.Key, request)
-			if err != nil {
-				return err
-			}
-			if again = id != 0; again {
-				m, err = tx.Message(id)
-				return err
-			}
-		}
-		var err error
-		if m, err = d.addReply(tx, by, r, files); err != nil || r.Key == "" {
-			return err
-		}
-		return tx.PutIdempotent(by.String(), r.Key, request, m.ID, d.now())
-	})
+	m, again, err = d.once(ctx, by, r.Key, request, func(tx Tx) (Message, error) { return d.addReply(tx, by, r, files) })
 	if err == nil && !again {
 		d.log.Info("reply added", "ticket", r.Ticket, "message", m.ID, "kind", m.Kind, "actor", by.String())
 	}
+	return m, again, err
+}
+
+// once makes a message, or gives the one that was made with this key before: again. An
+// empty key is that of no other request.
+func (d *Desk) once(ctx context.Context, by Actor, key string, request Hash, create func(Tx) (Message, error)) (m Message, again bool, err error) {
+	err = d.write(ctx, func(tx Tx) (err error) {
+		m, again = Message{}, false
+		if key == "" {
+			m, err = create(tx)
+			return err
+		}
+		id, err := idempotent(tx, by.String(), key, request)
+		if err != nil {
+			return err
+		}
+		if again = id != 0; again {
+			m, err = tx.Message(id)
+			return err
+		}
+		if m, err = create(tx); err != nil {
+			return err
+		}
+		return tx.PutIdempotent(by.String(), key, request, m.ID, d.now())
+	})
 	return m, again, err
 }
 

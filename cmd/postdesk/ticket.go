@@ -244,6 +244,10 @@ func (cmd *replyCmd) send(a *app, where string) error {
 	if cmd.JSON {
 		return printJSON(a.stdout, m)
 	}
+	return a.added(m)
+}
+
+func (a *app) added(m web.Message) error {
 	p := &printer{w: a.stdout}
 	p.line("%s: %s %d added", m.Ticket, m.Kind, m.ID)
 	return p.err

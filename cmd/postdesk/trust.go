@@ -179,9 +179,7 @@ func (cmd *askCmd) Run(a *app) error {
 	if err := c.do(a.ctx, http.MethodPost, "/api/v1/tickets/"+url.PathEscape(cmd.Ticket)+"/questions", header, in, &m); err != nil {
 		return err
 	}
-	p := &printer{w: a.stdout}
-	p.line("%s: %s %d added", m.Ticket, m.Kind, m.ID)
-	return p.err
+	return a.added(m)
 }
 
 type keyCmd struct {
