@@ -120,7 +120,15 @@ func (p *pump) run(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if err := p.to.Send(ctx, m.From, []string{to}, raw); err != nil {
+			reverse := m.From
+			if p.change != nil { // nor does the gateway keep the null reverse-path
+				from, err := mail.ParseAddress(m.Header("From"))
+				if err != nil {
+					return err
+				}
+				reverse = from.Address
+			}
+			if err := p.to.Send(ctx, reverse, []string{to}, raw); err != nil {
 				return err
 			}
 			p.carried++
@@ -203,10 +211,16 @@ func TestLoopTwoDesks(t *testing.T) {
 }
 
 func TestLoopVacationResponder(t *testing.T) {
-	for _, c := range []struct{ name, fields, subject string }{
-		{"one that says so", "Auto-Submitted: auto-replied\r\n", "Auto: "},
-		{"one of a phone company", "X-Autoreply: yes\r\nPrecedence: junk\r\n", "Out of office: "},
-		{"one that says nothing", "", "I am not here: "},
+	for _, c := range []struct {
+		name, fields, subject string
+		anew                  bool // not an answer: a new mail to the queue each time
+	}{
+		{"one that says so", "Auto-Submitted: auto-replied\r\n", "Auto: ", false},
+		{"one of a phone company", "X-Autoreply: yes\r\nPrecedence: junk\r\n", "Out of office: ", false},
+		{"one that says nothing", "", "I am not here: ", false},
+		// Each acknowledgement would bring another ticket with another one, for ever: here the
+		// limit alone ends it.
+		{"one that says nothing and begins anew", "", "I am not here: ", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := newDesk(t, time.Minute, lab.Options{}, acknowledging(lab.Domain))
@@ -227,8 +241,12 @@ func TestLoopVacationResponder(t *testing.T) {
 						to, err = mail.ParseAddress(m.Header("From"))
 					}
 					d.must(err)
-					d.write(lab.Letter{From: jane, To: to.Address, Subject: c.subject + m.Header("Subject"), MessageID: fmt.Sprintf("away%d@%s", answered, lab.SignedDomain),
-						InReplyTo: strings.Trim(m.Header("Message-ID"), "<>"), Fields: c.fields, Body: "I am away.\n"})
+					away := lab.Letter{From: jane, To: to.Address, Subject: c.subject + m.Header("Subject"), MessageID: fmt.Sprintf("away%d@%s", answered, lab.SignedDomain),
+						InReplyTo: strings.Trim(m.Header("Message-ID"), "<>"), Fields: c.fields, Body: "I am away.\n"}
+					if c.anew {
+						away.To, away.InReplyTo = "new@"+lab.Domain, ""
+					}
+					d.write(away)
 				}
 				d.silent()
 				if round > 30 {
