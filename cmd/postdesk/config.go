@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
@@ -17,90 +18,6 @@ import (
 
 // defaultFile is where the configuration is when nobody says otherwise.
 const defaultFile = "/etc/postdesk/postdesk.toml"
-
-// config is the configuration file. Each setting can be overridden by an environment
-// variable: POSTDESK_, the section, the name, as in POSTDESK_LMTP_LISTEN.
-type config struct {
-	Domain        string            `toml:"domain"`         // of ticket addresses
-	Data          string            `toml:"data"`           // directory of everything that must not be lost
-	SharedDomains []string          `toml:"shared_domains"` // that have mailboxes beside the desk: postmaster@ is not ours there
-	Roles         map[string]string `toml:"roles"`          // domain = key of the queue that gets its postmaster@ and abuse@
-	LMTP          lmtpConfig        `toml:"lmtp"`
-	Submission    submissionConfig  `toml:"submission"`
-	DNS           dnsConfig         `toml:"dns"`
-	Trust         trustConfig       `toml:"trust"`
-	HTTP          httpConfig        `toml:"http"`
-	Control       controlConfig     `toml:"control"`
-	Log           logConfig         `toml:"log"`
-	Queues        []queueConfig     `toml:"queue"`
-	Staff         []staffConfig     `toml:"staff"`
-}
-
-type lmtpConfig struct {
-	Listen          string `toml:"listen"` // unix:PATH, tcp:HOST:PORT of this machine, or systemd
-	Mode            string `toml:"mode"`   // of the socket, octal
-	Group           string `toml:"group"`  // of the socket: Postfix's
-	MaxMessageBytes int64  `toml:"max_message_bytes"`
-	Stall           string `toml:"stall"` // longest silence of Postfix in mid-mail, as 5m
-}
-
-type submissionConfig struct {
-	Server       string `toml:"server"` // HOST:PORT, or unix:PATH
-	Username     string `toml:"username"`
-	PasswordFile string `toml:"password_file"` // secrets are in files, never in this one
-	CAFile       string `toml:"ca_file"`
-	TLSName      string `toml:"tls_name"` // name in the server's certificate, where it differs
-	Workers      int    `toml:"workers"`
-	// MaxAttachmentBytes bounds the files of one reply. A mail is a third larger than they
-	// are, and Postfix refuses one above its message_size_limit.
-	MaxAttachmentBytes int64 `toml:"max_attachment_bytes"`
-}
-
-type dnsConfig struct {
-	Nameserver string `toml:"nameserver"` // HOST:PORT; empty: as /etc/resolv.conf says
-}
-
-// trustConfig is what the site's own servers may say of mail.
-type trustConfig struct {
-	AuthservID    string   `toml:"authserv_id"`    // of Authentication-Results that count; empty: none
-	AuthservPlace string   `toml:"authserv_place"` // above or below Postfix's own Received field
-	Border        bool     `toml:"border"`         // our own Postfix takes mail from the world: SPF is evaluated
-	Hostname      []string `toml:"hostname"`       // of our own Postfix, in its Received field; empty: any
-	SpamHeader    string   `toml:"spam_header"`    // as "X-Spam: Yes", at authserv_place; empty: none
-}
-
-type httpConfig struct {
-	Listen      string `toml:"listen"` // empty: no TCP at all
-	AllowRemote bool   `toml:"allow_remote"`
-}
-
-type controlConfig struct {
-	Socket string `toml:"socket"`
-}
-
-type logConfig struct {
-	Format string `toml:"format"`
-	Level  string `toml:"level"`
-}
-
-type queueConfig struct {
-	Key             string   `toml:"key"`
-	Name            string   `toml:"name"`
-	Address         []string `toml:"address"`
-	Domain          string   `toml:"domain"`
-	FirstNumber     int64    `toml:"first_number"`
-	OldKeys         []string `toml:"old_keys"`
-	Forms           []string `toml:"forms"`           // addresses of contact forms
-	Automatic       string   `toml:"automatic"`       // ticket, fold, or group:FIELD
-	Acknowledge     string   `toml:"acknowledge"`     // proven, or off
-	Acknowledgement string   `toml:"acknowledgement"` // Markdown with fields
-	EndsAfter       string   `toml:"ends_after"`      // when a closed ticket is not reopened any more, as 336h; never
-
-	ReplyTemplate string `toml:"reply_template"` // Markdown around {{.Text}}
-	Signature     string `toml:"signature"`      // a template too
-	Quote         string `toml:"quote"`          // last, full or none
-	QuoteHead     string `toml:"quote_head"`     // a template
-}
 
 func defaults() config {
 	return config{
@@ -126,35 +43,49 @@ func (m missingFile) Error() string {
 	return fmt.Sprintf("there is no configuration file %s; write one, or name another with --config", string(m))
 }
 
-// loadConfig reads a file and the environment over the defaults, and checks the whole.
-// An empty path is the default file, which may be missing when the environment says it all.
+// configFile is a configuration with where it is from.
+type configFile struct {
+	config
+	path string
+	text []byte
+	from map[string]string // the variable that a setting is from
+}
+
 func loadConfig(path string, environ []string) (*config, error) {
-	cfg := defaults()
+	f, err := readConfig(path, environ)
+	if err != nil {
+		return nil, err
+	}
+	return &f.config, nil
+}
+
+// readConfig reads a file and the environment over the defaults, and checks the whole.
+// An empty path is the default file, which may be missing when the environment says it all.
+func readConfig(path string, environ []string) (f *configFile, err error) {
+	f = &configFile{config: defaults(), path: path}
 	named := path != ""
 	if !named {
-		path = defaultFile
+		f.path = defaultFile
 	}
-	text, err := os.ReadFile(path)
+	f.text, err = os.ReadFile(f.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !named && hasEnv(environ, envPrefix+"DOMAIN"):
-		text = nil
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, configError{missingFile(path)}
+		return nil, configError{missingFile(f.path)}
 	case err != nil:
 		return nil, configError{fmt.Errorf("the configuration cannot be read: %w", err)}
 	}
-	if err := decode(path, text, &cfg); err != nil {
+	if err := decode(f.path, f.text, &f.config); err != nil {
 		return nil, configError{err}
 	}
-	from, err := applyEnv(&cfg, environ)
-	if err != nil {
+	if f.from, err = applyEnv(&f.config, environ); err != nil {
 		return nil, configError{err}
 	}
-	cfg.complete()
-	if err := cfg.check(); err != nil {
-		return nil, configError{locate(err, path, text, from)}
+	f.complete()
+	if err := f.check(); err != nil {
+		return nil, configError{locate(err, f.path, f.text, f.from)}
 	}
-	return &cfg, nil
+	return f, nil
 }
 
 // decode is strict: a setting that is not known is a mistake, and a mistake that goes
@@ -165,7 +96,7 @@ func decode(path string, text []byte, cfg *config) error {
 	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
 		e := unknown.Errors[0]
 		row, _ := e.Position()
-		return atLine(path, text, row, fmt.Sprintf("there is no setting %q", strings.Join(e.Key(), ".")))
+		return unknownSetting(path, text, row, strings.Join(e.Key(), "."))
 	}
 	var wrong *toml.DecodeError
 	if errors.As(err, &wrong) {
@@ -183,19 +114,29 @@ func (c *config) complete() {
 	c.Domain = strings.ToLower(c.Domain)
 	for i := range c.Queues {
 		q := &c.Queues[i]
-		if q.Domain == "" {
-			q.Domain = c.Domain
-		}
-		if q.Name == "" {
-			q.Name = q.Key
-		}
-		if q.FirstNumber == 0 {
-			q.FirstNumber = 1
-		}
-		if q.Quote == "" {
-			q.Quote = ticketing.QuoteLast
-		}
+		fill(q, queueDefaults(c.Domain, q.Key))
 		q.Domain = strings.ToLower(q.Domain)
+	}
+	for i := range c.Staff {
+		if c.Staff[i].Notify == nil { // an empty one is a wish for silence
+			c.Staff[i].Notify = staffDefaults().Notify
+		}
+	}
+}
+
+// queueDefaults is what a queue is that says nothing.
+func queueDefaults(domain, key string) queueConfig {
+	return queueConfig{Key: key, Name: key, Domain: domain, FirstNumber: 1, Automatic: ticketing.AutomaticTicket,
+		Acknowledge: ticketing.AcknowledgeProven, EndsAfter: "336h", Quote: ticketing.QuoteLast}
+}
+
+// fill sets the fields that are empty.
+func fill(q *queueConfig, with queueConfig) {
+	to, from := reflect.ValueOf(q).Elem(), reflect.ValueOf(with)
+	for i := range to.NumField() {
+		if to.Field(i).IsZero() {
+			to.Field(i).Set(from.Field(i))
+		}
 	}
 }
 

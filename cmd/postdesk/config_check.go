@@ -277,7 +277,16 @@ func atLine(path string, text []byte, row int, message string) error {
 // lineOf finds the line of a setting in a file that is valid TOML; when the setting
 // itself is not there (it may be what is missing), the line of its section; 0 for none.
 func lineOf(text []byte, setting string) int {
-	section, best := "", 0
+	row, section := findLine(text, setting)
+	if row > 0 {
+		return row
+	}
+	return section
+}
+
+// findLine finds the lines of a setting and of its section, from 1; 0 for none.
+func findLine(text []byte, setting string) (row, best int) {
+	section := ""
 	lists := map[string]int{} // how many of each [[list]] there are
 	open := ""                // the quotes that end the text of several lines that this one is in
 	for i, line := range strings.Split(string(text), "\n") {
@@ -306,7 +315,7 @@ func lineOf(text []byte, setting string) int {
 			key, _, found := strings.Cut(line, "=")
 			key = strings.Trim(strings.TrimSpace(key), `"'`)
 			if found && section+key == setting {
-				return i + 1
+				return i + 1, best
 			}
 			continue
 		}
@@ -314,7 +323,7 @@ func lineOf(text []byte, setting string) int {
 			best = i + 1
 		}
 	}
-	return best
+	return 0, best
 }
 
 func contains(list []string, domain string) bool {

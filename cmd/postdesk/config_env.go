@@ -88,15 +88,30 @@ func envName(setting string) string {
 
 // settings gathers the fields of a struct by their names in the file.
 func settings(v reflect.Value, prefix string, out map[string]reflect.Value) {
+	for _, s := range settingsOf(v, prefix) {
+		out[s.name] = s.value
+	}
+}
+
+// setting is one name of the file with its value.
+type setting struct {
+	name, help string
+	value      reflect.Value
+}
+
+// settingsOf gives the settings of a struct in their order, without queues and staff.
+func settingsOf(v reflect.Value, prefix string) (out []setting) {
 	for i := range v.NumField() {
-		name := prefix + v.Type().Field(i).Tag.Get("toml")
+		field := v.Type().Field(i)
+		name := prefix + field.Tag.Get("toml")
 		switch f := v.Field(i); {
 		case f.Kind() == reflect.Struct:
-			settings(f, name+".", out)
+			out = append(out, settingsOf(f, name+".")...)
 		case name != "queue" && name != "staff":
-			out[name] = f
+			out = append(out, setting{name, field.Tag.Get("help"), f})
 		}
 	}
+	return out
 }
 
 // queueField finds KEY_FIELD; a queue that is not in the file is added. A key has no

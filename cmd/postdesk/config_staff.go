@@ -8,41 +8,29 @@ import (
 	"postdesk/ticketing"
 )
 
-// staffConfig is a person who works at the desk.
-type staffConfig struct {
-	Name        string              `toml:"name"`         // short, as in !assign jane
-	DisplayName string              `toml:"display_name"` // for customers
-	Address     []string            `toml:"address"`      // where they write from; the first gets the notifications
-	Login       []string            `toml:"login"`        // SASL logins of Postfix's submission port that are theirs
-	Queues      []string            `toml:"queues"`       // keys; all, or nothing at all, is every queue
-	Roles       []string            `toml:"roles"`        // agent or admin
-	Notify      map[string][]string `toml:"notify"`       // by key of the queue or all: new assigned answers held all
-}
-
 const (
 	roleAgent = "agent"
 	roleAdmin = "admin"
 )
 
-// defaultNotify is for who says nothing: what waits for somebody.
-func defaultNotify() map[string][]ticketing.Topic {
-	return map[string][]ticketing.Topic{ticketing.AllQueues: {ticketing.TopicNew, ticketing.TopicAssigned, ticketing.TopicHeld}}
+// staffDefaults is for who says nothing: they are told what waits for somebody.
+func staffDefaults() staffConfig {
+	return staffConfig{Notify: map[string][]string{
+		ticketing.AllQueues: {string(ticketing.TopicNew), string(ticketing.TopicAssigned), string(ticketing.TopicHeld)},
+	}}
 }
 
 func (c *config) staff() []ticketing.Person {
 	out := make([]ticketing.Person, len(c.Staff))
 	for i, s := range c.Staff {
 		p := ticketing.Person{Name: s.Name, Display: s.DisplayName, Addresses: s.Address, Logins: s.Login, Queues: s.Queues,
-			Admin: slices.Contains(s.Roles, roleAdmin), Notify: defaultNotify()}
+			Admin: slices.Contains(s.Roles, roleAdmin), Notify: map[string][]ticketing.Topic{}}
 		if slices.Contains(s.Queues, ticketing.AllQueues) {
 			p.Queues = nil
 		}
-		if s.Notify != nil {
-			p.Notify = map[string][]ticketing.Topic{}
-			for queue, topics := range s.Notify {
-				for _, t := range topics {
-					p.Notify[queue] = append(p.Notify[queue], ticketing.Topic(t))
-				}
+		for queue, topics := range s.Notify {
+			for _, t := range topics {
+				p.Notify[queue] = append(p.Notify[queue], ticketing.Topic(t))
 			}
 		}
 		out[i] = p

@@ -38,7 +38,7 @@ func TestConfigDefaults(t *testing.T) {
 	want := defaults()
 	want.Domain, want.Submission.Server = "support-ticket.example", "localhost:587"
 	want.Queues = []queueConfig{{Key: "SUPPORT", Name: "SUPPORT", Address: []string{"new@support-ticket.example"},
-		Domain: "support-ticket.example", FirstNumber: 1, Quote: "last"}}
+		Domain: "support-ticket.example", FirstNumber: 1, Automatic: "ticket", Acknowledge: "proven", EndsAfter: "336h", Quote: "last"}}
 	if !reflect.DeepEqual(*cfg, want) {
 		t.Errorf("got  %+v\nwant %+v", *cfg, want)
 	}
@@ -55,6 +55,7 @@ type configMistake struct{ name, old, new, says, shows string }
 func configMistakes() []configMistake {
 	return []configMistake{
 		{"unknown key", "[submission]\n", "[submission]\nsurver = 1\n", `:3: there is no setting "submission.surver"`, "surver = 1"},
+		{"a password in the file", "[submission]\n", "[submission]\npassword = \"hunter2\"\n", `:3: there is no setting "submission.password"`, "secrets are in files: submission.password_file"},
 		{"unknown section", "[submission]\n", "[pop3]\nx = 1\n[submission]\n", `there is no setting "pop3`, "[pop3]"},
 		{"unknown key of a queue", "key =", "colour = 1\nkey =", `there is no setting "queue.colour"`, "colour = 1"},
 		{"automatic", "key =", "automatic = \"group\"\nkey =", `automatic: "group" is none of ticket, fold, group:FIELD`, `automatic = "group"`},
@@ -121,6 +122,9 @@ func TestConfigMistakes(t *testing.T) {
 			if !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), tt.shows) {
 				t.Errorf("got %q\nwant %q and the line %q", err, tt.says, tt.shows)
 			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the password is shown: %q", err)
+			}
 			if code := fail(&strings.Builder{}, err); code != exitConfig {
 				t.Errorf("exit code %d, want %d", code, exitConfig)
 			}
@@ -164,8 +168,9 @@ func TestConfigEnvironment(t *testing.T) {
 		t.Errorf("staff %+v\nwant  %+v", cfg.Staff, staff)
 	}
 	want := []queueConfig{
-		{Key: "SUPPORT", Name: "SUPPORT", Address: []string{"new@support-ticket.example"}, Domain: "other.example", FirstNumber: 7000, OldKeys: []string{"HELP", "DESK"}, Quote: "last"},
-		{Key: "SALES", Name: "SALES", Address: []string{"sales@a.example"}, Domain: "other.example", FirstNumber: 1, Quote: "last"},
+		{Key: "SUPPORT", Name: "SUPPORT", Address: []string{"new@support-ticket.example"}, Domain: "other.example", FirstNumber: 7000, OldKeys: []string{"HELP", "DESK"},
+			Automatic: "ticket", Acknowledge: "proven", EndsAfter: "336h", Quote: "last"},
+		{Key: "SALES", Name: "SALES", Address: []string{"sales@a.example"}, Domain: "other.example", FirstNumber: 1, Automatic: "ticket", Acknowledge: "proven", EndsAfter: "336h", Quote: "last"},
 	}
 	if !reflect.DeepEqual(cfg.Queues, want) {
 		t.Errorf("queues %+v\nwant   %+v", cfg.Queues, want)
@@ -238,7 +243,8 @@ func TestStaff(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []ticketing.Person{
-		{Name: "jane", Display: "Jane Roe", Addresses: []string{"jane@company.example"}, Logins: []string{"jane@mx"}, Admin: true, Notify: defaultNotify()},
+		{Name: "jane", Display: "Jane Roe", Addresses: []string{"jane@company.example"}, Logins: []string{"jane@mx"}, Admin: true,
+			Notify: map[string][]ticketing.Topic{"all": {ticketing.TopicNew, ticketing.TopicAssigned, ticketing.TopicHeld}}},
 		{Name: "bob", Addresses: []string{"bob@company.example"}, Queues: []string{"SUPPORT"}, Notify: map[string][]ticketing.Topic{"SUPPORT": {ticketing.TopicAll}}},
 	}
 	if got := cfg.staff(); !reflect.DeepEqual(got, want) {

@@ -21,30 +21,31 @@ type commands struct {
 	Config string `env:"POSTDESK_CONFIG" placeholder:"FILE" help:"Configuration file (${defaultFile})."`
 	Socket string `placeholder:"PATH" help:"Control socket of the agent, in place of the configured one."`
 
-	Serve       serveCmd       `cmd:"" help:"Run the agent."`
-	Check       checkCmd       `cmd:"" help:"Say what is wrong with this installation, and how to mend it."`
-	Ticket      ticketCmd      `cmd:"" help:"List and show tickets."`
-	Reply       replyCmd       `cmd:"" help:"Answer the requester of a ticket by mail."`
-	Note        noteCmd        `cmd:"" help:"Add a note that staff alone see."`
-	Ask         askCmd         `cmd:"" help:"Ask a third party by mail; its answers are for staff alone."`
-	Status      statusCmd      `cmd:"" help:"Move a ticket to another status."`
-	Assign      assignCmd      `cmd:"" help:"Give a ticket to a member of staff."`
-	Prio        prioCmd        `cmd:"" help:"Say how urgent a ticket is."`
-	Tag         tagCmd         `cmd:"" help:"Put tags on a ticket, or take them off."`
-	Held        heldCmd        `cmd:"" help:"List messages that wait to be accepted or dismissed, the oldest first."`
-	Accept      acceptCmd      `cmd:"" help:"Take a held message into its ticket."`
-	Dismiss     dismissCmd     `cmd:"" help:"Turn a held message down."`
-	Participant participantCmd `cmd:"" help:"Who takes part in a ticket: list, add, remove, mute, revoke."`
-	Events      eventsCmd      `cmd:"" help:"Print the event feed, one JSON object a line."`
-	Queue       queueCmd       `cmd:"" help:"Outgoing mail: list, retry, cancel."`
-	Key         keyCmd         `cmd:"" help:"Keys of reply tokens and Message-IDs: list, rotate."`
-	Import      importCmd      `cmd:"" help:"Bring old mail in as tickets: mbox files, Maildirs, .eml files. Nothing is sent."`
-	Token       tokenCmd       `cmd:"" help:"API tokens: create, list, remove."`
-	Inspect     inspectCmd     `cmd:"" help:"Say what postdesk understands of mail in files; needs no agent."`
-	Postfix     postfixCmd     `cmd:"" help:"Print Postfix's side of the configuration, or check it."`
-	Version     versionCmd     `cmd:"" help:"Print the version."`
-	Consume     consumeCmd     `cmd:"" help:"Run a program for each event of the feed, until it has handled it."`
-	Consumer    consumerCmd    `cmd:"" help:"Named consumers of the feed: list, remove."`
+	Serve         serveCmd       `cmd:"" help:"Run the agent."`
+	Check         checkCmd       `cmd:"" help:"Say what is wrong with this installation, and how to mend it."`
+	Ticket        ticketCmd      `cmd:"" help:"List and show tickets."`
+	Reply         replyCmd       `cmd:"" help:"Answer the requester of a ticket by mail."`
+	Note          noteCmd        `cmd:"" help:"Add a note that staff alone see."`
+	Ask           askCmd         `cmd:"" help:"Ask a third party by mail; its answers are for staff alone."`
+	Status        statusCmd      `cmd:"" help:"Move a ticket to another status."`
+	Assign        assignCmd      `cmd:"" help:"Give a ticket to a member of staff."`
+	Prio          prioCmd        `cmd:"" help:"Say how urgent a ticket is."`
+	Tag           tagCmd         `cmd:"" help:"Put tags on a ticket, or take them off."`
+	Held          heldCmd        `cmd:"" help:"List messages that wait to be accepted or dismissed, the oldest first."`
+	Accept        acceptCmd      `cmd:"" help:"Take a held message into its ticket."`
+	Dismiss       dismissCmd     `cmd:"" help:"Turn a held message down."`
+	Participant   participantCmd `cmd:"" help:"Who takes part in a ticket: list, add, remove, mute, revoke."`
+	Events        eventsCmd      `cmd:"" help:"Print the event feed, one JSON object a line."`
+	Queue         queueCmd       `cmd:"" help:"Outgoing mail: list, retry, cancel."`
+	Key           keyCmd         `cmd:"" help:"Keys of reply tokens and Message-IDs: list, rotate."`
+	Import        importCmd      `cmd:"" help:"Bring old mail in as tickets: mbox files, Maildirs, .eml files. Nothing is sent."`
+	Token         tokenCmd       `cmd:"" help:"API tokens: create, list, remove."`
+	Inspect       inspectCmd     `cmd:"" help:"Say what postdesk understands of mail in files; needs no agent."`
+	Postfix       postfixCmd     `cmd:"" help:"Print Postfix's side of the configuration, or check it."`
+	Configuration configCmd      `cmd:"" name:"config" help:"Print settings with their sources, or check the configuration."`
+	Version       versionCmd     `cmd:"" help:"Print the version."`
+	Consume       consumeCmd     `cmd:"" help:"Run a program for each event of the feed, until it has handled it."`
+	Consumer      consumerCmd    `cmd:"" help:"Named consumers of the feed: list, remove."`
 }
 
 const description = `The mail interface to a problem desk, behind Postfix.
