@@ -25,47 +25,47 @@ func newLogger(w io.Writer, cfg *config, level *slog.LevelVar) *slog.Logger {
 }
 
 // reloadOn reads the configuration again at each signal.
-func (g *agent) reloadOn(ctx context.Context, hangup <-chan os.Signal, a *app) {
+func (r *running) reloadOn(ctx context.Context, hangup <-chan os.Signal) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hangup:
-			g.reload(a)
+			r.reload(ctx)
 		}
 	}
 }
 
 // reload takes over what can be changed while running. A file that is not valid
 // changes nothing.
-func (g *agent) reload(a *app) {
-	cfg, err := a.config()
+func (r *running) reload(ctx context.Context) {
+	cfg, err := r.load()
 	if err != nil {
-		g.log.Error("configuration not reloaded, the old one stays", "error", err)
+		r.log.Error("configuration not reloaded, the old one stays", "error", err)
 		return
 	}
 	// The password itself is read at each login: a new one works from now on.
-	if _, err := newSubmission(cfg.Submission); err != nil {
-		g.log.Error("configuration not reloaded, the old one stays", "error", err)
+	if _, err := cfg.submission(); err != nil {
+		r.log.Error("configuration not reloaded, the old one stays", "error", err)
 		return
 	}
-	if err := g.desk.SetQueues(cfg.queues(), cfg.roles()); err != nil {
-		g.log.Error("configuration not reloaded, the old one stays", "error", err)
+	if err := r.agent.Desk().SetQueues(cfg.queues(), cfg.roles()); err != nil {
+		r.log.Error("configuration not reloaded, the old one stays", "error", err)
 		return
 	}
-	if err := g.desk.SetStaff(a.ctx, cfg.staff()); err != nil {
-		g.log.Error("staff not reloaded, the old list stays", "error", err)
+	if err := r.agent.Desk().SetStaff(ctx, cfg.staff()); err != nil {
+		r.log.Error("staff not reloaded, the old list stays", "error", err)
 		return
 	}
-	g.cfg.Queues, g.cfg.Roles, g.cfg.SharedDomains = cfg.Queues, cfg.Roles, cfg.SharedDomains
+	r.cfg.Queues, r.cfg.Roles, r.cfg.SharedDomains = cfg.Queues, cfg.Roles, cfg.SharedDomains
 	level, _ := cfg.logLevel()
-	g.level.Set(level)
-	g.cfg.Log.Level = cfg.Log.Level
-	if changed := changedSettings(g.cfg, cfg); len(changed) > 0 {
-		g.log.Warn("configuration reloaded; these settings change with a restart only", "settings", changed)
+	r.level.Set(level)
+	r.cfg.Log.Level = cfg.Log.Level
+	if changed := changedSettings(r.cfg, cfg); len(changed) > 0 {
+		r.log.Warn("configuration reloaded; these settings change with a restart only", "settings", changed)
 		return
 	}
-	g.log.Info("configuration reloaded")
+	r.log.Info("configuration reloaded")
 }
 
 // changedSettings names the settings in which two configurations differ.
@@ -90,7 +90,7 @@ func notify(log *slog.Logger, state string) {
 
 // watchdog tells systemd that the agent lives, as long as its store answers; when it
 // hangs, systemd starts the agent anew.
-func (g *agent) watchdog(ctx context.Context) {
+func (r *running) watchdog(ctx context.Context) {
 	interval, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || interval == 0 {
 		return
@@ -104,12 +104,12 @@ func (g *agent) watchdog(ctx context.Context) {
 		case <-tick.C:
 		}
 		check, cancel := context.WithTimeout(ctx, interval/2)
-		_, err := g.desk.LastSeq(check)
+		_, err := r.agent.Desk().LastSeq(check)
 		cancel()
 		if err != nil {
-			g.log.Error("the store does not answer; the watchdog is not fed", "error", err)
+			r.log.Error("the store does not answer; the watchdog is not fed", "error", err)
 			continue
 		}
-		notify(g.log, daemon.SdNotifyWatchdog)
+		notify(r.log, daemon.SdNotifyWatchdog)
 	}
 }

@@ -2,23 +2,19 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
-	"slices"
-	"sync/atomic"
+	"strconv"
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-
+	"postdesk/cmd/postdesk/agent"
 	"postdesk/lmtp/verify"
 	"postdesk/postfix/submission"
 	"postdesk/ticketing"
-	"postdesk/ticketing/store"
 )
 
 type serveCmd struct{}
@@ -29,8 +25,14 @@ func (serveCmd) Help() string {
 		"a second signal ends it at once, which loses nothing that was acknowledged. SIGHUP reads the configuration again."
 }
 
-// stopTime bounds the orderly stop of each part; systemd kills after 90 s in all.
-const stopTime = 20 * time.Second
+// running is the agent with its configuration file.
+type running struct {
+	agent *agent.Agent
+	load  func() (*config, error)
+	cfg   *config
+	log   *slog.Logger
+	level *slog.LevelVar
+}
 
 // Run is the agent from start to stop.
 func (serveCmd) Run(a *app) error {
@@ -38,10 +40,10 @@ func (serveCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	level := &slog.LevelVar{}
-	log := newLogger(a.stderr, cfg, level)
+	r := &running{load: a.config, cfg: cfg, level: &slog.LevelVar{}}
+	r.log = newLogger(a.stderr, cfg, r.level)
 	for _, name := range unknownEnv(a.environ) {
-		log.Warn("this environment variable is no setting", "variable", name)
+		r.log.Warn("this environment variable is no setting", "variable", name)
 	}
 	ctx, stop := signal.NotifyContext(a.ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -51,160 +53,75 @@ func (serveCmd) Run(a *app) error {
 	signal.Notify(hangup, syscall.SIGHUP) // from the first moment: unhandled it would end the process
 
 	syscall.Umask(0o077) // mail and keys are for the agent's user alone
-	g := &agent{cfg: cfg, log: log, level: level, failed: make(chan error, 1), registry: prometheus.NewRegistry()}
-	if err := g.start(ctx); err != nil {
-		g.stop()
+	parts, err := cfg.agent()
+	if err != nil {
 		return err
 	}
-	log.Info("started", "version", version(), "lmtp", cfg.LMTP.Listen, "http", cfg.HTTP.Listen, "control", cfg.Control.Socket, "data", cfg.Data)
-	go g.reloadOn(ctx, hangup, a)
-	go g.watchdog(ctx)
-	notify(log, "READY=1")
+	parts.Log = r.log
+	if r.agent, err = agent.Start(ctx, parts); err != nil {
+		return err
+	}
+	r.log.Info("started", "version", version(), "lmtp", cfg.LMTP.Listen, "http", cfg.HTTP.Listen, "control", cfg.Control.Socket, "data", cfg.Data)
+	go r.reloadOn(ctx, hangup)
+	go r.watchdog(ctx)
+	notify(r.log, "READY=1")
+	return r.untilStopped(ctx, stop)
+}
 
-	err = nil
+// untilStopped stops the agent when it is told to, or when a part of it has failed.
+func (r *running) untilStopped(ctx context.Context, stop func()) (err error) {
 	select {
 	case <-ctx.Done():
-		log.Info("stopping: no new mail is taken, open deliveries end first")
-	case err = <-g.failed:
-		log.Error("stopping: a part of the agent has failed", "error", err)
+		r.log.Info("stopping: no new mail is taken, open deliveries end first")
+	case err = <-r.agent.Failed():
+		r.log.Error("stopping: a part of the agent has failed", "error", err)
 	}
 	stop()
-	notify(log, "STOPPING=1")
-	if stopErr := g.stop(); err == nil {
+	notify(r.log, "STOPPING=1")
+	if stopErr := r.agent.Stop(); err == nil {
 		err = stopErr
 	}
-	log.Info("stopped")
+	r.log.Info("stopped")
 	return err
 }
 
-// agent is all that runs. Its parts start in order and stop in reverse.
-type agent struct {
-	cfg      *config
-	log      *slog.Logger
-	level    *slog.LevelVar
-	registry *prometheus.Registry
-	store    *store.DB
-	desk     *ticketing.Desk
-	resolver *verify.DNS
-	verifier *verify.Verifier
-	warned   atomic.Bool // that mail comes changed
-	queue    *submission.Queue
-	taking   atomic.Bool // mail is taken by LMTP
-	stops    []part
-	failed   chan error // the first fault that ends the agent
-}
-
-// part is something that was started.
-type part struct {
-	name string
-	stop func(context.Context) error
-}
-
-func (g *agent) started(name string, stop func(context.Context) error) {
-	g.stops = append(g.stops, part{name, stop})
-}
-
-// fail ends the agent; faults after the first one change nothing.
-func (g *agent) fail(name string, err error) {
-	select {
-	case g.failed <- fmt.Errorf("%s: %w", name, err):
-	default:
-	}
-}
-
-func (g *agent) start(ctx context.Context) error {
-	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	for _, start := range []func(context.Context) error{g.startStore, g.startDesk, g.startQueue, g.startHTTP, g.startLMTP} {
-		if err := start(ctx); err != nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return nil // a signal came while starting
-		}
-	}
-	return nil
-}
-
-func (g *agent) startStore(ctx context.Context) (err error) {
-	// Tests that do not ask for durability may be quicker.
-	options := store.Options{Log: g.log, Synchronous: os.Getenv("POSTDESK_TEST_SYNCHRONOUS")}
-	if g.store, err = store.Open(ctx, g.cfg.Data, options); err != nil {
-		return fmt.Errorf("data %s: %w", g.cfg.Data, err)
-	}
-	g.started("store", func(context.Context) error { return g.store.Close() })
-	registerStore(g.registry, g.store)
-	return nil
-}
-
-func (g *agent) startDesk(ctx context.Context) (err error) {
-	if err := g.startVerifier(); err != nil {
-		return err
-	}
-	for _, q := range g.cfg.Queues {
-		g.log.Info("queue", "key", q.Key, "addresses", q.Address, "domain", q.Domain)
-	}
-	g.desk, err = ticketing.New(ctx, ticketing.Config{
-		Domain: g.cfg.Domain, Queues: g.cfg.queues(), Roles: g.cfg.roles(), Staff: g.cfg.staff(), Verify: g.verify, Log: g.log,
-		MaxAttachmentBytes: g.cfg.Submission.MaxAttachmentBytes,
-	}, g.store)
+// agent is what the configuration says of the agent's parts.
+func (c *config) agent() (parts agent.Config, err error) {
+	client, err := c.submission()
 	if err != nil {
-		return fmt.Errorf("desk: %w", err)
+		return parts, err
 	}
-	g.background("desk", g.desk.Run)
-	return nil
+	resolver, err := verify.NewResolver(c.DNS.Nameserver)
+	if err != nil {
+		return parts, fmt.Errorf("dns.nameserver: %w", err)
+	}
+	mode, err := strconv.ParseUint(c.LMTP.Mode, 8, 32)
+	if err != nil {
+		return parts, configError{fmt.Errorf("lmtp.mode: %w", err)}
+	}
+	stall, err := time.ParseDuration(c.LMTP.Stall)
+	if err != nil {
+		return parts, configError{fmt.Errorf("lmtp.stall: %w", err)}
+	}
+	return agent.Config{
+		Desk: ticketing.Config{Domain: c.Domain, Queues: c.queues(), Roles: c.roles(), Staff: c.staff(), MaxAttachmentBytes: c.Submission.MaxAttachmentBytes},
+		Data: c.Data,
+		// Tests that do not ask for durability may be quicker.
+		Synchronous: os.Getenv("POSTDESK_TEST_SYNCHRONOUS"),
+		LMTP:        agent.LMTP{Listen: c.LMTP.Listen, Mode: fs.FileMode(mode), Group: c.LMTP.Group, MaxMessageBytes: c.LMTP.MaxMessageBytes, Stall: stall},
+		Submission:  client, Workers: c.Submission.Workers, Resolver: resolver, Trust: c.trust(),
+		HTTP: c.HTTP.Listen, Control: c.Control.Socket, Version: version(),
+	}, nil
 }
 
-// background runs a part until the agent stops. That it ends before is a fault.
-func (g *agent) background(name string, run func(context.Context) error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		err := run(ctx)
-		if ctx.Err() == nil {
-			g.fail(name, errors.Join(errors.New("it ended by itself"), err))
+// submission is how mail goes out; nothing is dialled, but the password is read once.
+func (c *config) submission() (submission.Config, error) {
+	s := submission.Config{Server: c.Submission.Server, Username: c.Submission.Username, CAFile: c.Submission.CAFile, TLSName: c.Submission.TLSName}
+	if file := c.Submission.PasswordFile; file != "" {
+		s.Password = func() (string, error) { return readSecret(file) }
+		if _, err := s.Password(); err != nil {
+			return s, configError{fmt.Errorf("submission.password_file: %w", err)}
 		}
-	}()
-	g.started(name, func(limit context.Context) error {
-		cancel()
-		select {
-		case <-done:
-			return nil
-		case <-limit.Done():
-			return limit.Err()
-		}
-	})
-}
-
-// stop ends the parts, the newest first. What does not end in time is left to the end
-// of the process, and said: nothing that was acknowledged is lost by it.
-func (g *agent) stop() error {
-	var errs []error
-	for _, p := range slices.Backward(g.stops) {
-		limit, cancel := context.WithTimeout(context.Background(), stopTime)
-		err := p.stop(limit)
-		switch {
-		case err != nil && limit.Err() != nil:
-			g.log.Warn("this part did not end in time", "part", p.name, "limit", stopTime)
-		case err != nil:
-			errs = append(errs, fmt.Errorf("%s: %w", p.name, err))
-		default:
-			g.log.Debug("stopped", "part", p.name)
-		}
-		cancel()
 	}
-	g.stops = nil
-	return errors.Join(errs...)
-}
-
-// registerStore shows the store's numbers to whoever reads /metrics.
-func registerStore(registry *prometheus.Registry, db *store.DB) {
-	gauge := func(name, help string, value func(store.Stats) float64) {
-		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "postdesk_store_" + name, Help: help},
-			func() float64 { return value(db.Stats()) }))
-	}
-	gauge("waiting_writes", "Writes that wait for their turn.", func(s store.Stats) float64 { return float64(s.Waiting) })
-	gauge("failed_commits", "Commits that failed since the start.", func(s store.Stats) float64 { return float64(s.Failures) })
-	gauge("database_bytes", "Size of the database.", func(s store.Stats) float64 { return float64(s.Database) })
-	gauge("log_bytes", "Size of the database's write-ahead log.", func(s store.Stats) float64 { return float64(s.Log) })
+	return s, nil
 }

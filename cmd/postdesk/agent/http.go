@@ -1,4 +1,4 @@
-package main
+package agent
 
 import (
 	"context"
@@ -13,43 +13,44 @@ import (
 )
 
 // startHTTP opens the two doors of the API: the control socket, and TCP.
-func (g *agent) startHTTP(ctx context.Context) error {
+func (g *Agent) startHTTP(ctx context.Context) error {
 	w := web.New(web.Config{
-		Desk: g.desk, Log: g.log, Version: version(), Registry: g.registry,
-		Ready: map[string]func(context.Context) error{"store": g.store.Check, "lmtp": g.checkTaking, "dns": g.resolver.Check,
+		Desk: g.desk, Log: g.log, Version: g.cfg.Version, Registry: g.registry,
+		Ready: map[string]func(context.Context) error{"store": g.store.Check, "lmtp": g.checkTaking, "dns": g.cfg.Resolver.Check,
 			"submission": func(context.Context) error { return g.queue.Err() }},
 		Warnings: g.warnings,
 	})
 	// Root and the agent's own user alone: whoever speaks there acts for every member of
 	// staff. The group is for a folder that is made now: Postfix's socket may be in it too.
-	control, err := lmtp.Listen(ctx, "unix:"+g.cfg.Control.Socket, lmtp.ListenOptions{
+	control, err := lmtp.Listen(ctx, "unix:"+g.cfg.Control, lmtp.ListenOptions{
 		Mode: 0o600, Group: g.cfg.LMTP.Group, Log: g.log.With("socket", "control"),
 	})
 	if err != nil {
 		return fmt.Errorf("control.socket: %w", err)
 	}
 	g.serveHTTP("control socket", control, w.ControlHandler())
-	if g.cfg.HTTP.Listen == "" {
+	if g.cfg.HTTP == "" {
 		return nil
 	}
-	l, err := net.Listen("tcp", g.cfg.HTTP.Listen)
+	l, err := net.Listen("tcp", g.cfg.HTTP)
 	if err != nil {
 		return fmt.Errorf("http.listen: %w", err)
 	}
+	g.http = l.Addr()
 	g.log.Info("HTTP API", "address", l.Addr().String())
 	g.serveHTTP("http", l, w.Handler())
 	return nil
 }
 
 // checkTaking is for /readyz: the pages are up a moment longer than the door for mail.
-func (g *agent) checkTaking(context.Context) error {
+func (g *Agent) checkTaking(context.Context) error {
 	if !g.taking.Load() {
 		return errors.New("no mail is taken: the agent starts or stops")
 	}
 	return nil
 }
 
-func (g *agent) serveHTTP(name string, l net.Listener, h http.Handler) {
+func (g *Agent) serveHTTP(name string, l net.Listener, h http.Handler) {
 	reads, endReads := context.WithCancel(context.Background())
 	s := &http.Server{
 		Handler:           endWith(reads, h),

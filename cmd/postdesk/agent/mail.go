@@ -1,13 +1,11 @@
-package main
+package agent
 
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/user"
 	"strconv"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -15,26 +13,10 @@ import (
 	"postdesk/postfix/submission"
 )
 
-// newSubmission makes the client of the submission server; nothing is dialled yet.
-func newSubmission(cfg submissionConfig) (*submission.Client, error) {
-	c := submission.Config{Server: cfg.Server, Username: cfg.Username, CAFile: cfg.CAFile, TLSName: cfg.TLSName}
-	if cfg.PasswordFile != "" {
-		c.Password = func() (string, error) { return readSecret(cfg.PasswordFile) }
-		if _, err := c.Password(); err != nil {
-			return nil, configError{fmt.Errorf("submission.password_file: %w", err)}
-		}
-	}
-	return submission.NewClient(c), nil
-}
-
 // startQueue lets answers out. That the server does not answer is no reason not to
 // start: mail comes in meanwhile, and answers wait.
-func (g *agent) startQueue(context.Context) error {
-	client, err := newSubmission(g.cfg.Submission)
-	if err != nil {
-		return err
-	}
-	q := submission.NewQueue(client, g.desk, g.cfg.Submission.Workers, g.log)
+func (g *Agent) startQueue(context.Context) error {
+	q := submission.NewQueue(submission.NewClient(g.cfg.Submission), g.desk, g.cfg.Workers, g.log)
 	g.queue = q
 	g.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "postdesk_submission_down", Help: "1 while outgoing mail waits because the submission server does not take it.",
@@ -49,26 +31,18 @@ func (g *agent) startQueue(context.Context) error {
 }
 
 // startLMTP opens the door for mail, when all behind it runs.
-func (g *agent) startLMTP(ctx context.Context) error {
-	mode, err := strconv.ParseUint(g.cfg.LMTP.Mode, 8, 32)
-	if err != nil {
-		return configError{fmt.Errorf("lmtp.mode: %w", err)}
-	}
+func (g *Agent) startLMTP(ctx context.Context) error {
 	l, err := lmtp.Listen(ctx, g.cfg.LMTP.Listen, lmtp.ListenOptions{
-		Mode: fs.FileMode(mode), Group: g.cfg.LMTP.Group, PeerUIDs: postfixUIDs(g.cfg.LMTP.Group), Log: g.log,
+		Mode: g.cfg.LMTP.Mode, Group: g.cfg.LMTP.Group, PeerUIDs: postfixUIDs(g.cfg.LMTP.Group), Log: g.log,
 	})
 	if err != nil {
 		return fmt.Errorf("lmtp: %w", err)
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		host = g.cfg.Domain
+		host = g.cfg.Desk.Domain
 	}
-	stall, err := time.ParseDuration(g.cfg.LMTP.Stall)
-	if err != nil {
-		return err
-	}
-	s := lmtp.NewServer(lmtp.Config{Hostname: host, MaxMessageBytes: g.cfg.LMTP.MaxMessageBytes, Stall: stall, Log: g.log}, g.desk)
+	s := lmtp.NewServer(lmtp.Config{Hostname: host, MaxMessageBytes: g.cfg.LMTP.MaxMessageBytes, Stall: g.cfg.LMTP.Stall, Log: g.log}, g.desk)
 	go func() {
 		if err := s.Serve(context.Background(), l); err != nil {
 			g.fail("lmtp", err)
