@@ -1,12 +1,12 @@
 # postdesk. Two commands need no other: `make run` to see it work, `make test` to know that it does.
-.PHONY: help build run demo test check bench fuzz fuzz-short deps deps-test deps-run deps-bench
+.PHONY: help build run demo test check bench fuzz deps deps-test deps-run deps-bench
 
 help:
 	@echo "make run    a private Postfix on loopback with the agent behind it; says what to send"
 	@echo "make demo   plays one conversation on it and prints every mail"
 	@echo "make test   sets up and passes every test (as root, on Debian)"
 	@echo "make bench  compares with smtp-sink and Dovecot in one run"
-	@echo "make fuzz   fuzzes what parses, FUZZTIME (30s) each; make fuzz-short: 3s each"
+	@echo "make fuzz   fuzzes what parses, FUZZTIME (30s) each; make test does so for 3s"
 	@echo "make check  gofmt, vet, staticcheck"
 	@echo "make build  the static binary bin/postdesk"
 
@@ -21,6 +21,7 @@ demo: deps-run
 
 test: deps-test check
 	go test -race -timeout 9m ./...
+	integration/fuzz.sh 3s
 
 check:
 	@fmt=$$(gofmt -l .); [ -z "$$fmt" ] || { echo "gofmt: $$fmt"; exit 1; }
@@ -33,13 +34,7 @@ bench: deps-bench
 
 FUZZTIME ?= 30s
 fuzz:
-	@for f in $$(grep -rho --include='*_test.go' '^func Fuzz[A-Za-z0-9]*' . | sed 's/func //' | sort -u); do \
-	  dir=$$(dirname $$(grep -rl --include='*_test.go' "^func $$f(" . | head -1)); \
-	  echo "$$dir $$f"; go test -run='^$$' -fuzz="^$$f\$$" -fuzztime=$(FUZZTIME) $$dir || exit 1; done
-
-# Every target for a moment: three minutes, too long for make test, which runs their seeds.
-fuzz-short:
-	$(MAKE) fuzz FUZZTIME=3s
+	integration/fuzz.sh $(FUZZTIME)
 
 # The neighbours, as Debian package and a file that shows it is there.
 LAB := postfix:/usr/sbin/postmap sasl2-bin:/usr/sbin/saslpasswd2 libsasl2-modules:/usr/share/doc/libsasl2-modules \

@@ -212,7 +212,7 @@ func (d *reading) fromReturned(r *Report) {
 			to = ParseAddressList(value)
 		}
 	}
-	if len(to) == 1 {
+	if len(to) == 1 && to[0].Address != "" {
 		d.add(r, to[0].Address, d.says())
 	}
 }
