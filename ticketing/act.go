@@ -188,8 +188,20 @@ func (d *Desk) refusal(tx Tx, by Actor, t target, o *order) (string, error) {
 	case o.answers() && anyStaffToken.MatchString(o.text):
 		return "The text holds an address that is yours alone. Delete the part of our mail that is in it.", nil
 	}
+	if len(o.cc) > 0 && !o.answers() {
+		return "!cc: it goes with an answer, and there is no text for one.", nil
+	}
+	people, err := tx.Participants(t.ticket.ID)
+	if err != nil {
+		return "", err
+	}
+	for _, address := range o.cc {
+		if err := d.checkCc(people, t.ticket, strings.ToLower(address), len(o.cc)); err != nil {
+			return "!cc: " + saidPlainly(err), nil
+		}
+	}
 	if err := d.checkChange(by, t.ticket, &o.change); err != nil {
-		return strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": ") + ".", nil
+		return saidPlainly(err), nil
 	}
 	if o.verdict == nil {
 		return "", nil
@@ -202,6 +214,11 @@ func (d *Desk) refusal(tx Tx, by Actor, t target, o *order) (string, error) {
 		return "Your mail answers one that is not about a held message, or somebody has decided already.", nil
 	}
 	return "", nil
+}
+
+// saidPlainly is the text of an ErrInvalid for a person.
+func saidPlainly(err error) string {
+	return strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": ") + "."
 }
 
 // toldMessage is the message that an event is about.
@@ -244,7 +261,7 @@ func (d *Desk) carryOut(tx Tx, by Actor, p Person, j *job, t target, o order) (w
 		done = append(done, map[bool]string{true: "you hear no more of this ticket", false: "you hear of this ticket again"}[*o.mute])
 	}
 	if o.text != "" {
-		r := ReplyRequest{Ticket: t.ticket.Name(), Text: o.text, Note: o.note}
+		r := ReplyRequest{Ticket: t.ticket.Name(), Text: o.text, Note: o.note, Cc: o.cc}
 		if status != nil {
 			r.Status = *status
 			done = append(done, "status "+string(*status))

@@ -1,11 +1,14 @@
 package ticketing
 
 import (
+	"errors"
 	"fmt"
-	"net/mail"
+	netmail "net/mail"
 	"slices"
 	"strings"
 	"unicode"
+
+	"postdesk/ticketing/mail"
 )
 
 // order is what a member of staff asks for by mail: the commands on the first lines, and
@@ -16,6 +19,7 @@ type order struct {
 	mute        *bool // no more notifications of this ticket, or notifications again
 	verdict     *bool // on the message that the notification was about: accept it, or dismiss it
 	change      Change
+	cc          []string // whom the answer goes to as well
 	text        string
 	hasCommands bool
 }
@@ -26,6 +30,7 @@ const commandHelp = `!note              the rest is for staff alone
 !status resolved   or new open waiting closed rejected spam
 !prio high         or low normal urgent
 !tag x  !untag x   one or several words
+!cc a@b            the answer goes to them too, and further ones
 !requester a@b     the customer is somebody else
 !accept  !dismiss  what is held
 !unsubscribe       no more about this ticket; !subscribe again`
@@ -39,6 +44,7 @@ var commandWords = map[string]func(o *order, argument string) error{
 	"priority":    (*order).setPriority,
 	"tag":         func(o *order, a string) error { return addWords(&o.change.AddTags, "tag", a) },
 	"untag":       func(o *order, a string) error { return addWords(&o.change.RemoveTags, "untag", a) },
+	"cc":          (*order).addCc,
 	"requester":   (*order).setRequester,
 	"accept":      func(o *order, a string) error { return setOnce(&o.verdict, true, "accept", a) },
 	"dismiss":     func(o *order, a string) error { return setOnce(&o.verdict, false, "dismiss", a) },
@@ -144,11 +150,26 @@ func (o *order) setPriority(argument string) error {
 }
 
 func (o *order) setRequester(argument string) error {
-	a, err := mail.ParseAddress(argument)
+	a, err := netmail.ParseAddress(argument)
 	if err != nil {
 		return fmt.Errorf("!requester %s: that is no mail address", argument)
 	}
 	return once(&o.change.Requester, strings.ToLower(a.Address), "requester")
+}
+
+// addCc takes a list as in a header.
+func (o *order) addCc(argument string) error {
+	list := mail.ParseAddressList(argument)
+	for _, a := range list {
+		if _, _, ok := cutAddress(a.Address); !ok {
+			return fmt.Errorf("!cc %s: want mail addresses, with commas between them", argument)
+		}
+		o.cc = append(o.cc, a.Address)
+	}
+	if len(list) == 0 {
+		return errors.New("!cc: want a mail address")
+	}
+	return nil
 }
 
 func addWords(to *[]string, command, argument string) error {

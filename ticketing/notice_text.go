@@ -30,7 +30,15 @@ func (d *Desk) readWords(ctx context.Context, n *news) (err error) {
 			return err
 		}
 	}
-	return nil
+	if n.message.Kind != KindInbound || n.event.Type == StaffActed {
+		return nil
+	}
+	c, err := d.Ticket(ctx, n.ticket.Name())
+	if err != nil {
+		return err
+	}
+	n.cc, err = d.SuggestedCc(ctx, c)
+	return err
 }
 
 // wordsOf is what a message says, and which files come with it.
@@ -145,10 +153,22 @@ func (d *Desk) noticeBody(n news, to recipient) string {
 		line("Until somebody decides, its sender waits and learns nothing. Answer with !accept or !dismiss on the first line.")
 	}
 	line("%s", n.facts())
+	if len(n.cc) > 0 {
+		line("The customer wrote to others as well. They get your answer when its first line is:")
+		line("!cc %s", addressList(n.cc))
+	}
 	if to.last {
 		line("You have had %d mails of the desk in an hour. There will be no more in this hour; look at the desk itself.", noticesAnHour)
 	}
 	return strings.TrimSpace(b.String())
+}
+
+func addressList(list []mail.Address) string {
+	var out []string
+	for _, a := range list {
+		out = append(out, a.Address)
+	}
+	return strings.Join(out, ", ")
 }
 
 // facts are where the ticket stands, and whether the author is who From says.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"postdesk/ticketing/mail"
 )
 
 // noticesAnHour is how many mails one person gets in an hour: a storm must not bury the
@@ -71,6 +73,7 @@ type news struct {
 	to       []recipient
 	words    string           // what message says
 	newWords map[int64]string // what those in since say
+	cc       []mail.Address   // whom the customer put into Cc
 }
 
 // readNews finds who is to be told.

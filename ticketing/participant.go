@@ -44,7 +44,7 @@ func (d *Desk) addParticipant(tx Tx, by Actor, t Ticket, who mail.Address, role 
 		switch {
 		case p.Role == RoleRemoved:
 		case p.Role == RoleThird && role != RoleThird:
-			return p, fmt.Errorf("%w: %s is a third party of %s, whom you can ask; to let it see the conversation remove it first", ErrInvalid, p.Address, t.Name())
+			return p, d.checkCc(people, t, p.Address, 1)
 		case p.Role != RoleThird && role == RoleThird:
 			return p, fmt.Errorf("%w: %s takes part in %s already: answer, and it is among the readers", ErrInvalid, p.Address, t.Name())
 		default:
@@ -56,13 +56,25 @@ func (d *Desk) addParticipant(tx Tx, by Actor, t Ticket, who mail.Address, role 
 		}
 		return p, d.participantEvent(tx, by, p, "added")
 	}
-	if len(people) >= maxParticipants {
-		return p, fmt.Errorf("%w: %s has %d participants already", ErrInvalid, t.Name(), len(people))
+	if err := d.checkCc(people, t, p.Address, 1); err != nil {
+		return p, err
 	}
 	if err := tx.AddParticipant(&p); err != nil {
 		return p, err
 	}
 	return p, d.participantEvent(tx, by, p, "added")
+}
+
+// checkCc says why a person cannot join those of a ticket, as one of several.
+func (d *Desk) checkCc(people []Participant, t Ticket, address string, more int) error {
+	i := slices.IndexFunc(people, func(p Participant) bool { return p.Address == address })
+	switch {
+	case i >= 0 && people[i].Role == RoleThird:
+		return fmt.Errorf("%w: %s is a third party of %s, whom you can ask; to let it see the conversation remove it first", ErrInvalid, address, t.Name())
+	case i < 0 && len(people)+more > maxParticipants:
+		return fmt.Errorf("%w: %s has %d participants already", ErrInvalid, t.Name(), len(people))
+	}
+	return d.checkParticipant(address)
 }
 
 // checkParticipant refuses what is no address, and our own, which would be a circle.

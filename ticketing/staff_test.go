@@ -210,6 +210,31 @@ func TestStaffCommands(t *testing.T) {
 	w.customerSeesNothing()
 }
 
+// Whom the customer put into Cc is shown to staff with the line that lets them in, and gets
+// nothing before somebody sends that line.
+func TestStaffCc(t *testing.T) {
+	w := staffWorld(t)
+	w.send("jo@customer.example", "new@desk.example", "x", byDKIM+"Cc: Bob <bob@customer.example>, ann@customer.example\r\n", "Help")
+	n := w.waitTold("jane@staff.example", 1)
+	line := "!cc bob@customer.example, ann@customer.example"
+	if !strings.Contains(n.Text, line) {
+		t.Fatalf("the notice says:\n%s", n.Text)
+	}
+	w.act(n, "jane@staff.example", byDKIM, line+"\n\nHello all.")
+	w.until("an answer to each of three", func() bool {
+		c := w.ticket("SUPPORT-7102")
+		return len(c.Participants) == 3 && len(c.Outgoing[c.Messages[len(c.Messages)-1].ID]) == 3
+	})
+	w.must(first(w.Ask(w.ctx, ticketing.Actor{Kind: "staff", Name: "clerk"}, ticketing.Question{Ticket: "SUPPORT-7102", To: desk.Address{Address: "supplier@other.example"}, Text: "Have you spares?"})))
+	w.act(w.waitTold("jane@staff.example", 2), "jane@staff.example", byDKIM, "!cc supplier@other.example\nHello.")
+	if back := w.waitTold("jane@staff.example", 3); !strings.Contains(back.Text, "is a third party of SUPPORT-7102") {
+		t.Errorf("what comes back:\n%s", back.Text)
+	}
+	if c := w.ticket("SUPPORT-7102"); len(c.Outgoing) == 0 || c.Messages[len(c.Messages)-1].Kind == ticketing.KindReply {
+		t.Errorf("%s", w.kinds("SUPPORT-7102"))
+	}
+}
+
 // refusals are answers that must come back, with nothing done and nothing sent.
 func TestStaffRefusals(t *testing.T) {
 	for _, c := range []struct{ name, text, says string }{
@@ -221,6 +246,10 @@ func TestStaffRefusals(t *testing.T) {
 		{"empty note", "!note", "no text for the note"},
 		{"our own address", "!requester new@desk.example", "is an address of this desk"},
 		{"nothing held", "!accept", "not about a held message"},
+		{"cc of us", "!cc new@desk.example\nHello", "is an address of this desk"},
+		{"cc of nobody", "!cc Bob\nHello", "want mail addresses"},
+		{"cc without an answer", "!cc bob@customer.example", "it goes with an answer"},
+		{"cc of a note", "!cc bob@customer.example\n!note secret", "it goes with an answer"},
 		{"a wrong status", "!status gone\nBye", "want one of"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
