@@ -67,10 +67,7 @@ func (t *thread) join(ctx context.Context, draft *mail.Draft, o *Outgoing) error
 			return err
 		}
 		answer(draft, msg)
-		// Reply-To says where to answer, and no more (RFC 5322 section 3.6.2). An author
-		// who is not proven cannot send our answer elsewhere, except by opening the ticket;
-		// nor can who sends an author's signed mail once more, with a Reply-To of their own.
-		if len(msg.ReplyTo) == 1 && t.desk.checkParticipant(strings.ToLower(msg.ReplyTo[0].Address)) == nil && (m.Authentication.Covers("reply-to") || m.ID == t.messages[0].ID) {
+		if len(msg.ReplyTo) == 1 && t.leads(m) && t.desk.checkParticipant(mail.Lower(msg.ReplyTo[0].Address)) == nil {
 			draft.To.Address, o.Recipient = msg.ReplyTo[0].Address, msg.ReplyTo[0].Address
 		}
 		return t.quote(ctx, draft)
@@ -82,6 +79,19 @@ func (t *thread) join(ctx context.Context, draft *mail.Draft, o *Outgoing) error
 		}
 	}
 	return t.quote(ctx, draft)
+}
+
+// leads says that our answer goes where the Reply-To of this mail says, and no more (RFC
+// 5322 section 3.6.2). Who is not proven can have it so only by opening the ticket, which
+// is marked then. Of proven mail the proof must be one of that field too: anybody who has
+// such a mail can send it once more, with a Reply-To of their own. And who shares a server
+// with the author can pass SPF in their name, but must not read what was said before.
+func (t *thread) leads(m Message) bool {
+	opened := m.ID == t.messages[0].ID
+	if m.Authentication.Author == "" {
+		return opened
+	}
+	return m.Authentication.Covers("reply-to") && (opened || m.Authentication.Method != "spf")
 }
 
 // readable passes over what DNS could not decide yet (row 7), as it may turn out to be
