@@ -15,12 +15,16 @@ func (d *Desk) collect(tx Tx, a Arrival, j *job, queue string, dec Decision) (t 
 	scope := "collect:" + queue
 	if key != "" {
 		_, id, err := tx.Idempotent(scope, key)
+		if err == nil {
+			t, err = tx.Ticket(id)
+		}
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return t, false, err
 		}
-		if err == nil {
-			t, err = tx.Ticket(id)
-			return t, false, err
+		// Where nobody looks any more nothing is gathered: who forges the first alarm of the
+		// day and has it turned down would silence all the others.
+		if err == nil && (!t.Status.over() || dec.Row == "14") {
+			return t, false, nil
 		}
 	}
 	if t, err = d.openTicket(tx, a, j, queue, dec, 0); err != nil || key == "" {

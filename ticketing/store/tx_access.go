@@ -12,7 +12,8 @@ func (t *tx) Idempotent(scope, key string) (request ticketing.Hash, result int64
 }
 
 func (t *tx) PutIdempotent(scope, key string, request ticketing.Hash, result int64, at time.Time) error {
-	_, err := t.exec("INSERT INTO idempotent (scope, key, request, result, at) VALUES ($1, $2, $3, $4, $5)", scope, key, request, result, at)
+	_, err := t.exec("INSERT INTO idempotent (scope, key, request, result, at) VALUES ($1, $2, $3, $4, $5)"+
+		" ON CONFLICT (scope, key) DO UPDATE SET request = excluded.request, result = excluded.result, at = excluded.at", scope, key, request, result, at)
 	return err
 }
 
