@@ -1,10 +1,8 @@
 package ticketing
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"postdesk/ticketing/mail"
@@ -44,28 +42,37 @@ func (d *Desk) apply(tx Tx, j *job) error {
 }
 
 // alreadyDecided gives the tickets that hold this mail: by an earlier run, or for the
-// same mail under other bytes (requeued, or sent twice upstream).
+// same mail under other bytes (requeued, or sent twice upstream). Those are false that
+// it was put aside in by another way than it takes now: who has a copy of somebody's mail
+// can be quicker than the mail itself, and must not have it taken for known.
 func (d *Desk) alreadyDecided(tx Tx, a Arrival, fold string) (map[int64]bool, error) {
 	done := map[int64]bool{}
-	arrivals := []int64{a.ID}
-	if fold != "" {
-		switch m, err := tx.MessageByFold(fold); {
-		case err == nil && m.Arrival != a.ID:
-			arrivals = append(arrivals, m.Arrival)
-		case err != nil && !errors.Is(err, ErrNotFound):
-			return nil, err
-		}
+	same, err := tx.MessagesByFold(fold)
+	if err != nil {
+		return nil, err
 	}
-	for _, id := range arrivals {
-		messages, err := tx.MessagesByArrival(id)
+	for _, m := range same {
+		o, err := tx.Arrival(m.Arrival)
 		if err != nil {
 			return nil, err
 		}
-		for _, m := range messages {
-			done[m.Ticket] = true
-		}
+		done[m.Ticket] = done[m.Ticket] || o.sameWay(a) || !m.putAside()
 	}
-	return done, nil
+	own, err := tx.MessagesByArrival(a.ID)
+	for _, m := range own {
+		done[m.Ticket] = true
+	}
+	return done, err
+}
+
+// sameWay says that a came with an envelope that o has had: Postfix has it requeued.
+func (o Arrival) sameWay(a Arrival) bool {
+	return o.ReversePath == a.ReversePath && !slices.ContainsFunc(a.Recipients, func(r string) bool { return !slices.Contains(o.Recipients, r) })
+}
+
+// putAside says that the mail is not where an author of proven mail would see it taken up.
+func (m Message) putAside() bool {
+	return m.Visibility == Held || m.Visibility == Dismissed || m.Automatic || m.Row == "4"
 }
 
 // destinations are what the recipients mean. An address that is ours no longer, after
@@ -91,6 +98,7 @@ func (d *Desk) applyMail(tx Tx, a Arrival, j *job, dests []Destination, done map
 	if err != nil {
 		return err
 	}
+	taken := len(targets) > 0
 	for _, t := range targets {
 		if done[t.ticket.ID] {
 			continue
@@ -100,7 +108,10 @@ func (d *Desk) applyMail(tx Tx, a Arrival, j *job, dests []Destination, done map
 		}
 		done[t.ticket.ID] = true
 	}
-	if len(done) > 0 {
+	for _, there := range done {
+		taken = taken || there
+	}
+	if taken {
 		return nil
 	}
 	return d.file(tx, a, j, target{}, dests[0].Queue)
@@ -268,7 +279,7 @@ func (d *Desk) openTicket(tx Tx, a Arrival, j *job, queue string, dec Decision, 
 	who, known := requester(j.msg, dec)
 	// Our own address in From is forged, or a circle: an answer to it would come back.
 	if _, err := d.Directory().Lookup(who.Address); known && err != nil {
-		t.Requester, t.RequesterName = strings.ToLower(who.Address), who.Name
+		t.Requester, t.RequesterName = mail.Lower(who.Address), who.Name
 	}
 	if err := tx.AddTicket(&t); err != nil {
 		return Ticket{}, err

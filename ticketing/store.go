@@ -75,7 +75,7 @@ type Tx interface {
 	MessagesByArrival(arrival int64) ([]Message, error)
 	AddAttachment(*Attachment) error                 // sets ID; its bytes are put before
 	Attachments(message int64) ([]Attachment, error) // by ID
-	MessageByFold(fold string) (Message, error)
+	MessagesByFold(fold string) ([]Message, error)
 	// HeldMessages gives messages that wait for staff, by ID above after.
 	HeldMessages(after int64, limit int) ([]Message, error)
 	CountHeld() (int64, error)

@@ -28,7 +28,7 @@ func readEverything(tx ticketing.Tx) {
 	_, _ = tx.Messages(1)
 	_, _ = tx.MessagesByArrival(1)
 	_, _ = tx.Attachments(1)
-	_, _ = tx.MessageByFold("x")
+	_, _ = tx.MessagesByFold("x")
 	_, _ = tx.Undecided(0, 10)
 	_, _ = tx.TicketsByMessageID([]string{"x"})
 	_, _ = tx.Participant(1)

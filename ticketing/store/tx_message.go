@@ -70,9 +70,9 @@ func (t *tx) MessagesByArrival(arrival int64) ([]ticketing.Message, error) {
 	return list(t, scanMessage, selectMessage+" WHERE m.arrival = $1 ORDER BY m.id", arrival)
 }
 
-// MessageByFold gives the first of them: the one that the others repeat.
-func (t *tx) MessageByFold(fold string) (ticketing.Message, error) {
-	return one(t, scanMessage, selectMessage+" WHERE m.fold = $1 AND m.fold <> '' ORDER BY m.id LIMIT 1", fold)
+// MessagesByFold gives those that are the same mail, the first of them first; none for none.
+func (t *tx) MessagesByFold(fold string) ([]ticketing.Message, error) {
+	return list(t, scanMessage, selectMessage+" WHERE m.fold = $1 AND m.fold <> '' ORDER BY m.id LIMIT 1000", fold)
 }
 
 // Undecided gives messages of row 7: DNS could not say who wrote them.
