@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"postdesk/ticketing/mail"
 )
 
 // Priority is how urgent a ticket is.
@@ -60,7 +62,7 @@ func (d *Desk) checkChange(by Actor, t Ticket, c *Change) error {
 		return fmt.Errorf("%w: priority %q is none of %s", ErrInvalid, *c.Priority, joined(priorities()))
 	}
 	if c.Requester != nil {
-		address := strings.ToLower(strings.TrimSpace(*c.Requester))
+		address := mail.Lower(strings.TrimSpace(*c.Requester))
 		if err := d.checkParticipant(address); err != nil {
 			return err
 		}

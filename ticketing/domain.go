@@ -55,7 +55,7 @@ func signedBy(j *job) string {
 
 func domainOf(address string) string {
 	_, domain, _ := strings.Cut(address[max(0, strings.LastIndexByte(address, '@')):], "@")
-	return strings.ToLower(domain)
+	return mail.Lower(domain)
 }
 
 // noteSigned writes down that the author's domain signs its mail, unless that is known.

@@ -77,7 +77,7 @@ const loopField = "X-Loop"
 // From names nobody or several. Whether it is proven is another question.
 func author(m *mail.Message) string {
 	if m.FromFields == 1 && len(m.From) == 1 && !m.FromGroup {
-		return strings.ToLower(m.From[0].Address)
+		return mail.Lower(m.From[0].Address)
 	}
 	return ""
 }

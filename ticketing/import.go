@@ -328,7 +328,7 @@ func (i *Import) update(tx Tx, t Ticket, m Message, p imported) error {
 	}
 	if t.Requester == "" {
 		if a := i.requester(p); a.Address != "" {
-			t.Requester, t.RequesterName = strings.ToLower(a.Address), a.Name
+			t.Requester, t.RequesterName = mail.Lower(a.Address), a.Name
 			if err := tx.AddParticipant(&Participant{Ticket: t.ID, Address: t.Requester, Name: t.RequesterName, Role: RoleRequester}); err != nil {
 				return err
 			}

@@ -2,7 +2,6 @@ package ticketing
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"postdesk/ticketing/mail"
@@ -51,7 +50,7 @@ func (d *Desk) verifyRound(ctx context.Context) (answered bool, err error) {
 		}
 		for _, m := range waiting {
 			after = m.ID
-			_, domain, _ := cutAddress(strings.ToLower(m.From.Address))
+			_, domain, _ := cutAddress(mail.Lower(m.From.Address))
 			over := d.now().Sub(m.Received) >= verifyFor
 			if broken[domain] && !over {
 				continue

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"postdesk/ticketing/mail"
@@ -133,7 +132,7 @@ func (d *Desk) concerns(n news, opens bool, p Person, muted bool) bool {
 	mine := t.Assignee == p.Name
 	held := e.Type == MessageHeld || e.Type == MessageVerified && e.Facts["visibility"] == string(Held)
 	// What is held may be theirs: they took it for sent.
-	wrote := !held && slices.Contains(p.Addresses, strings.ToLower(n.message.From.Address))
+	wrote := !held && slices.Contains(p.Addresses, mail.Lower(n.message.From.Address))
 	if self || !p.worksIn(t.Queue) || wrote ||
 		t.Status == StatusSpam || t.Suspicious && !mine {
 		return false

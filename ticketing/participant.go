@@ -31,7 +31,7 @@ func (d *Desk) AddParticipant(ctx context.Context, by Actor, ticket string, who 
 
 // addParticipant does nothing for one who is there already.
 func (d *Desk) addParticipant(tx Tx, by Actor, t Ticket, who mail.Address, role string) (Participant, error) {
-	p := Participant{Ticket: t.ID, Address: strings.ToLower(strings.TrimSpace(who.Address)), Name: who.Name, Role: role}
+	p := Participant{Ticket: t.ID, Address: mail.Lower(strings.TrimSpace(who.Address)), Name: who.Name, Role: role}
 	if err := d.checkParticipant(p.Address); err != nil {
 		return p, err
 	}
@@ -184,7 +184,7 @@ func (d *Desk) SuggestedCc(ctx context.Context, c Conversation) ([]mail.Address,
 		}
 		for _, a := range named {
 			if len(out) < maxParticipants && d.suggests(c, out, a) {
-				out = append(out, mail.Address{Name: a.Name, Address: strings.ToLower(a.Address)})
+				out = append(out, mail.Address{Name: a.Name, Address: mail.Lower(a.Address)})
 			}
 		}
 	}
@@ -193,7 +193,7 @@ func (d *Desk) SuggestedCc(ctx context.Context, c Conversation) ([]mail.Address,
 
 func (d *Desk) suggests(c Conversation, have []mail.Address, a mail.Address) bool {
 	same := func(address string) bool { return strings.EqualFold(address, a.Address) }
-	return d.checkParticipant(strings.ToLower(a.Address)) == nil &&
+	return d.checkParticipant(mail.Lower(a.Address)) == nil &&
 		!slices.ContainsFunc(have, func(h mail.Address) bool { return same(h.Address) }) &&
 		!slices.ContainsFunc(c.Participants, func(p Participant) bool { return same(p.Address) })
 }

@@ -139,7 +139,7 @@ func (p Participant) readable(m Message) bool {
 		return false
 	}
 	return m.Kind == KindInbound && (m.Visibility == Shown || p.Role == RoleThird && m.Visibility == StaffOnly) &&
-		strings.EqualFold(m.From.Address, p.Address)
+		mail.Lower(m.From.Address) == p.Address
 }
 
 // answered says that a participant gets the answers. A third party gets what it is asked,

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"postdesk/ticketing/mail"
 )
 
 // Person is a member of staff, as the site's configuration has them.
@@ -148,7 +150,7 @@ func checkNotify(p Person, queues []string, wrong func(setting, format string, a
 func lowered(values []string) []string {
 	out := make([]string, len(values))
 	for i, v := range values {
-		out[i] = strings.ToLower(v)
+		out[i] = mail.Lower(v)
 	}
 	return out
 }

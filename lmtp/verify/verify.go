@@ -61,7 +61,7 @@ func (v *Verifier) Verify(ctx context.Context, raw []byte, m *mail.Message) mail
 // domainOf is the domain of an address, as DNS has it: a name in another script by its
 // A-label (RFC 9989 section 4.10, RFC 5890).
 func domainOf(address string) string {
-	domain := strings.ToLower(address[strings.LastIndexByte(address, '@')+1:])
+	domain := mail.Lower(address[strings.LastIndexByte(address, '@')+1:])
 	if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
 		return ascii
 	}

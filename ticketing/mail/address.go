@@ -1,6 +1,21 @@
 package mail
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Lower is an address or a domain in small letters. No letter of another script becomes one
+// of ASCII (İ, the Kelvin sign): that would make one address of two.
+func Lower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if low := unicode.ToLower(r); r < utf8.RuneSelf || low >= utf8.RuneSelf {
+			return low
+		}
+		return r
+	}, s)
+}
 
 // ParseAddressList reads an address list (RFC 5322 section 3.4) as it is found in mail:
 // with groups flattened, routes dropped, names in comments, semicolons for commas, missing
@@ -298,7 +313,7 @@ func cleanSpec(s string) string {
 	if at < 0 {
 		return squeeze(s)
 	}
-	local, domain := strings.TrimSpace(s[:at]), strings.ToLower(squeeze(s[at+1:]))
+	local, domain := strings.TrimSpace(s[:at]), Lower(squeeze(s[at+1:]))
 	if isQuotedString(local) {
 		local = cleanText(unescape(local[1 : len(local)-1]))
 	} else {

@@ -72,7 +72,7 @@ func otherAddress(a Address) string {
 
 // shownDomain is the domain of an address in its own letters.
 func shownDomain(address string) string {
-	domain := strings.ToLower(address[strings.LastIndexByte(address, '@')+1:])
+	domain := Lower(address[strings.LastIndexByte(address, '@')+1:])
 	if u, err := idna.Display.ToUnicode(domain); err == nil {
 		return u
 	}
