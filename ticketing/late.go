@@ -2,6 +2,7 @@ package ticketing
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"postdesk/ticketing/mail"
@@ -117,6 +118,9 @@ func (d *Desk) decideLate(tx Tx, id int64, j *job) error {
 	was := m.Visibility
 	m.Authentication, m.Row, m.Reason = j.auth, dec.Row, dec.Reason
 	m.Advice = dec.Advice
+	if dec.Warning != "" {
+		m.Problems = append(slices.Clone(m.Problems), dec.Warning)
+	}
 	switch {
 	case dec.Effect == Hold:
 		m.Visibility = Held
@@ -131,7 +135,7 @@ func (d *Desk) decideLate(tx Tx, id int64, j *job) error {
 		return err
 	}
 	e := Event{Time: d.now(), Type: MessageVerified, Ticket: m.Ticket, Message: m.ID, Actor: "system", Origin: "system",
-		Facts: map[string]string{"row": m.Row, "visibility": string(m.Visibility)}}
+		Facts: map[string]string{"row": m.Row, "visibility": string(m.Visibility), "was": string(was)}}
 	if m.Authentication.Author != "" {
 		e.Facts["author_proven"] = m.Authentication.Method
 	}

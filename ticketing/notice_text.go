@@ -249,7 +249,7 @@ func sinceSeen(tx Tx, ticket, seen int64, actor string) (messages []Message, err
 			continue
 		}
 		news := e.Type == MessageReceived && e.Facts["visibility"] != string(Folded) && e.Facts["automatic"] != "true" ||
-			e.Type == MessageAccepted || e.Type == ReplyAdded || e.Type == NoteAdded
+			e.Type == MessageAccepted || released(e) || e.Type == ReplyAdded || e.Type == NoteAdded
 		if !news || e.Actor == actor || e.Message == told || slices.ContainsFunc(messages, func(m Message) bool { return m.ID == e.Message }) {
 			continue
 		}

@@ -163,10 +163,17 @@ func (d *Desk) concerns(n news, opens bool, p Person, muted bool) bool {
 		return told(e) && p.toldOf(t.Queue, topic)
 	case MessageAccepted:
 		return p.toldOf(t.Queue, TopicAnswers)
+	case MessageVerified:
+		return released(e) && p.toldOf(t.Queue, TopicAnswers)
 	case ReplyAdded, NoteAdded, QuestionAdded:
 		return p.toldOf(t.Queue) // TopicAll
 	}
 	return false
+}
+
+// released says that what was held until DNS answered is shown now.
+func released(e Event) bool {
+	return e.Type == MessageVerified && e.Facts["was"] == string(Held) && (e.Facts["visibility"] == string(Shown) || e.Facts["visibility"] == string(StaffOnly))
 }
 
 // told says that a message that came in is one of a person, and not out of the way.
