@@ -66,6 +66,9 @@ func (d *Desk) verifyRound(ctx context.Context) (answered bool, err error) {
 				continue
 			}
 			auth.Temporary = false
+			if auth.Author == "" && auth.DMARC == mail.AuthTempError {
+				auth.DMARC = mail.AuthFail // whoever can make a look-up fail must not gain by it
+			}
 			j := &job{msg: msg, auth: auth, own: d.staffMail(ctx, raw, msg, auth)}
 			j.signed = d.hasSigned(ctx, j)
 			if err := d.write(ctx, func(tx Tx) error { return d.decideLate(tx, m.ID, j) }); err != nil {

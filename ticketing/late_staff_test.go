@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"postdesk/ticketing"
 	desk "postdesk/ticketing/mail"
@@ -192,5 +193,35 @@ func TestLateNews(t *testing.T) {
 	last := told[len(told)-1]
 	if len(w.to("jo@customer.example")) != 0 || !strings.Contains(last.Text, "moved on") || !strings.Contains(last.Text, "mended itself") || strings.Contains(last.Text, "It is mine") {
 		t.Errorf("jane has not seen it, and %d answers went out:\n%s", len(w.to("jo@customer.example")), last.Text)
+	}
+}
+
+// A day without an answer of DNS is no way around what the author's domain asks for: whoever
+// can make one look-up fail would speak in the name of every domain that enforces a policy.
+func TestLateNeverEnforced(t *testing.T) {
+	c := newClock()
+	w := newWorldOf(t, func(cfg *ticketing.Config) {
+		cfg.Now = c.time
+		cfg.Verify = func(_ context.Context, _ []byte, m *desk.Message) desk.Authentication {
+			if policy := strings.Join(m.Header("X-Test-Never"), ""); policy != "" {
+				return desk.Authentication{Temporary: true, Policy: policy, DMARC: desk.AuthTempError}
+			}
+			return stubVerify(m)
+		}
+	})
+	name, answer := w.conversation("jo@elsewhere.example")
+	for policy, want := range map[string][]string{"reject": {"3", "10"}, "quarantine": {"3", "10"}, "none": {"2", "9"}} {
+		w.send("jo@elsewhere.example", answer.ReplyTo[0].Address, policy, "X-Test-Never: "+policy+"\r\n", "Pay here from now on.")
+		w.send("jo@elsewhere.example", "new@desk.example", policy, "X-Test-Never: "+policy+"\r\n", "Pay here from now on.")
+		w.wants(t, policy, name, "7", ticketing.Shown)
+		c.pass(25 * time.Hour)
+		w.must(nil, w.VerifyRound(w.ctx))
+		opened := w.ticket(w.newest())
+		if m := w.last(name); m.Row != want[0] || (m.Visibility == ticketing.Held) != (want[0] == "3") {
+			t.Errorf("%s, in the thread: row %s, %s", policy, m.Row, m.Visibility)
+		}
+		if m := opened.Messages[0]; m.Row != want[1] || opened.Ticket.Suspicious != (want[1] == "10") {
+			t.Errorf("%s, at the queue: row %s, suspicious %v", policy, m.Row, opened.Ticket.Suspicious)
+		}
 	}
 }

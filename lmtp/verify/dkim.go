@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/emersion/go-msgauth/dkim"
 
@@ -54,7 +55,7 @@ func (v *Verifier) signatures(ctx context.Context, raw []byte, h header, p polic
 	if len(list) > v.cfg.MaxSignatures {
 		raw = keepSignatures(raw, chosen)
 	}
-	keys := &keys{resolver: v.cfg.Resolver, ctx: ctx, flags: map[string]string{}}
+	keys := &keys{resolver: v.cfg.Resolver, ctx: ctx, policy: p, strangers: v.cfg.Timeout / strangersShare, flags: map[string]string{}}
 	results, err := dkim.VerifyWithOptions(bytes.NewReader(raw), &dkim.VerifyOptions{LookupTXT: keys.lookup, MaxVerifications: v.cfg.MaxSignatures})
 	next := 0
 	for i := range list {
@@ -196,11 +197,17 @@ func bodyChanged(s mail.Signature) bool {
 
 // keys looks keys up, and remembers their flags, which go-msgauth does not tell.
 type keys struct {
-	resolver Resolver
-	ctx      context.Context
-	mu       sync.Mutex // signatures are verified in parallel
-	flags    map[string]string
+	resolver  Resolver
+	ctx       context.Context
+	policy    policy
+	strangers time.Duration // for the key of a domain that can prove nothing
+	mu        sync.Mutex    // signatures are verified in parallel
+	flags     map[string]string
 }
+
+// strangersShare is which part of the time a stranger's key may take: one that is never
+// answered for must leave enough to ask the author's own domain.
+const strangersShare = 5
 
 // temporary is what go-msgauth takes for a temporary error: exactly a net.Error, not a
 // wrapped one.
@@ -210,7 +217,13 @@ func (temporary) Timeout() bool   { return true }
 func (temporary) Temporary() bool { return true }
 
 func (k *keys) lookup(name string) ([]string, error) {
-	texts, err := k.resolver.LookupTXT(k.ctx, name)
+	ctx := k.ctx
+	if _, domain, _ := strings.Cut(name, "._domainkey."); !k.policy.within(mail.Lower(domain)) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, k.strangers)
+		defer cancel()
+	}
+	texts, err := k.resolver.LookupTXT(ctx, name)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, temporary{fmt.Errorf("%s: %w", name, err)}
 	}

@@ -40,6 +40,28 @@ func TestTemporaryOfStranger(t *testing.T) {
 	}
 }
 
+// A stranger's signature whose key is never answered for must not use up the time in which
+// the author's own domain can be asked: every forged mail would be decided later by it.
+func TestSlowStranger(t *testing.T) {
+	z := newZone(t)
+	z.set("_dmarc.customer.example", 0, "v=DMARC1; p=reject")
+	z.set("customer.example", 0, "v=spf1 ip4:192.0.2.1 -all")
+	z.fault("s1._domainkey.other.example", "TIMEOUT")
+	for client, want := range map[string]mail.AuthResult{"192.0.2.1": mail.AuthPass, "192.0.2.7": mail.AuthFail} {
+		r, err := NewResolver(z.addr) // without what the other one has heard
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := "Received: from mx.other.example (mx.other.example [" + client + "])\r\n\tby mx.desk.example (Postfix) with ESMTPS id 4ABC for <new@desk.example>; Tue, 03 Mar 2026 10:00:00 +0000\r\n" + z.sign("other.example", letter)
+		m := mail.Parse([]byte(text))
+		m.ReversePath = "jo@customer.example"
+		a := New(Config{Resolver: r, Timeout: 2 * time.Second, Trust: Trust{Border: true}}).Verify(t.Context(), []byte(text), m)
+		if a.Temporary || a.DMARC != want {
+			t.Errorf("from %s: temporary %v, dmarc %s, want %s: %s", client, a.Temporary, a.DMARC, want, a.Reason)
+		}
+	}
+}
+
 // signFields signs some fields alone.
 func (z *zone) signFields(domain, raw string, fields ...string) string {
 	z.t.Helper()
