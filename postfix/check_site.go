@@ -1,10 +1,6 @@
 package postfix
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
+import "fmt"
 
 // sizeSlack is for the header fields that Postfix adds behind its check of the size.
 const sizeSlack = 64 << 10
@@ -49,43 +45,23 @@ func (c *checker) smtpd() {
 
 // rewriting looks for what changes addresses on their way to the desk.
 func (c *checker) rewriting() {
-	if strings.Contains(c.values["recipient_delimiter"], "-") {
-		c.add(Warning, "recipient_delimiter has a \"-\": entries for SUPPORT in aliases and maps take the mail of SUPPORT-7102.",
-			"Take it out of recipient_delimiter; \"+\" may stay.")
-	}
-	for _, parameter := range []string{"virtual_alias_maps", "canonical_maps", "recipient_canonical_maps"} {
-		for _, table := range splitList(c.values[parameter]) {
-			for _, d := range c.site.OwnDomains {
-				if got := c.lookup(table, "@"+d); got != "" {
-					c.add(Error, fmt.Sprintf("%s rewrites every address of %s to %q.", parameter, d, got), fmt.Sprintf("Take @%s out of %s.", d, table))
-				}
-			}
-		}
+	if why := c.aliased(); why != "" {
+		c.add(Error, why+": the desk does not get it.", c.mend("virtual_alias_maps", "Put "+c.site.aliasMap()+" first in virtual_alias_maps."))
 	}
 }
 
-// senders looks whether the desk's login may send by its addresses, and only them.
+// senders looks whether the desk's login may send by its addresses, and only it.
 func (c *checker) senders() {
-	if c.site.SubmissionUser == "" {
+	s, ok := c.submission()
+	if !ok || c.site.SubmissionUser == "" {
 		return
 	}
-	all := []string{c.values["smtpd_sender_login_maps"]}
-	for _, s := range c.services {
-		if s.command == "smtpd" {
-			all = append(all, s.options["smtpd_sender_login_maps"])
-		}
+	switch {
+	case c.keepsLogins(s) && !c.mayAll(s):
+		c.add(Error, fmt.Sprintf("smtpd_sender_login_maps does not let %s send by the desk's addresses: answers are refused (553 5.7.1).", c.site.SubmissionUser),
+			c.site.printCommand())
+	case !c.keepsLogins(s):
+		c.add(Note, fmt.Sprintf("The service %s lets every login send by every address, the desk's too.", s.name),
+			"Where that is not meant: reject_sender_login_mismatch in its smtpd_sender_restrictions, and then: "+c.site.printCommand())
 	}
-	if slices.ContainsFunc(all, func(maps string) bool { return c.inMaps(maps, c.site.senderMap()) }) {
-		c.file(c.site.SenderPath(), SubmissionAccount(c.site))
-		return
-	}
-	for _, maps := range all {
-		for _, table := range splitList(maps) {
-			if len(c.site.OwnDomains) > 0 && strings.Contains(c.lookup(table, "@"+c.site.OwnDomains[0]), c.site.SubmissionUser) {
-				return
-			}
-		}
-	}
-	c.add(Warning, fmt.Sprintf("No smtpd_sender_login_maps names the login %s: it may send by any address, or by none of the desk's.", c.site.SubmissionUser),
-		fmt.Sprintf("Print the table to %s and add %s to smtpd_sender_login_maps of the submission service.", c.site.SenderPath(), c.site.senderMap()))
 }

@@ -3,7 +3,6 @@ package postfix
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -33,26 +32,18 @@ func HeaderTable(s Site) string {
 	return t.String()
 }
 
-func headerChecks(b *strings.Builder, s Site) {
-	if !s.trustsFields() {
-		return
-	}
-	merge(b, "At the Postfix that takes mail from the world: strips forged copies of the fields that the\ndesk believes. Not at one behind it, where it would strip the true ones.",
-		"header_checks = "+s.headerMap()+", (as before)")
-}
-
 // forgeries looks whether a sender could write what the desk believes. Above Postfix's own
 // Received field nobody outside can write.
 func (c *checker) forgeries() {
 	if !c.site.trustsFields() || !c.site.FieldsBelow {
 		return
 	}
-	tables := splitList(c.values["header_checks"])
+	all := c.values["header_checks"]
 	for _, s := range c.services {
-		tables = append(tables, splitList(s.options["header_checks"])...)
+		all = joinList(all, s.options["header_checks"])
 	}
-	if !slices.Contains(tables, c.site.headerMap()) {
+	if !inMaps(all, c.site.headerMap()) {
 		c.add(Error, "header_checks does not strip forged copies of the fields that trust.authserv_place = \"below\" believes: while your filter is down, a sender can write them.",
-			"postconf -e \"header_checks=$(postconf -h header_checks) "+c.site.headerMap()+"\", with the table that \"postdesk postfix print headers\" prints.")
+			c.mend("header_checks", "Put "+c.site.headerMap()+" first in header_checks."))
 	}
 }

@@ -25,8 +25,14 @@ type Site struct {
 	SharedDomains []string
 	// TablePath is the file of the recipient table; the other tables stand beside it.
 	TablePath string
-	// SubmissionUser is the login by which the desk submits; empty for none.
-	SubmissionUser string
+	// Samples are addresses that fit the patterns, to try them: of queues, tickets and
+	// returned mail. Senders are those by which outgoing mail is sent.
+	Samples, Senders []string
+	// SubmissionServer is "host:port", or "unix:" and a path, of the smtpd to which the desk
+	// submits, and SubmissionUser its login there; empty for none.
+	SubmissionServer, SubmissionUser string
+	// StaffLogins says that staff answer by mail and are known by their login.
+	StaffLogins bool
 	// MessageSizeLimit is the largest message that the agent takes, in octets; 0 for no limit.
 	MessageSizeLimit int64
 	// AuthservID is that of the Authentication-Results that the desk believes, and SpamHeader
@@ -34,6 +40,9 @@ type Site struct {
 	AuthservID, SpamHeader string
 	// FieldsBelow says that these stand where a sender could write them too.
 	FieldsBelow bool
+	// Program is how postdesk is called to print, for the commands that are printed; empty:
+	// "postdesk postfix print".
+	Program string
 	// ConfigDir is Postfix's configuration directory; empty for the default.
 	ConfigDir string
 }
@@ -41,13 +50,28 @@ type Site struct {
 // TransportPath is the file of TransportTable.
 func (s Site) TransportPath() string { return s.beside("postdesk_transport") }
 
+// OthersPath is the file of OtherTable.
+func (s Site) OthersPath() string { return s.beside("postdesk_others") }
+
+// AliasPath is the file of AliasTable.
+func (s Site) AliasPath() string { return s.beside("postdesk_aliases") }
+
 // SenderPath is the file of SubmissionAccount.
 func (s Site) SenderPath() string { return s.beside("postdesk_senders") }
+
+func (s Site) printCommand() string {
+	if s.Program != "" {
+		return s.Program
+	}
+	return "postdesk postfix print"
+}
 
 func (s Site) beside(name string) string { return filepath.Join(filepath.Dir(s.TablePath), name) }
 
 func (s Site) recipientMap() string { return "regexp:" + s.TablePath }
 func (s Site) transportMap() string { return "regexp:" + s.TransportPath() }
+func (s Site) otherMap() string     { return "regexp:" + s.OthersPath() }
+func (s Site) aliasMap() string     { return "regexp:" + s.AliasPath() }
 func (s Site) senderMap() string    { return "regexp:" + s.SenderPath() }
 
 // transport is the right side of a transport table.

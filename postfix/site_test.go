@@ -6,10 +6,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,9 @@ func ownSite() Site {
 		Socket:         "unix:/run/postdesk/lmtp.sock",
 		OwnDomains:     []string{"support-ticket.example"},
 		TablePath:      "/etc/postfix/postdesk_recipients",
-		SubmissionUser: "desk",
+		Samples:        []string{"new@support-ticket.example", "support-1@support-ticket.example", "support-bounces+1@support-ticket.example"},
+		Senders:        []string{"support-1@support-ticket.example", "support-bounces+1@support-ticket.example"},
+		SubmissionUser: "desk", SubmissionServer: "127.0.0.1:587",
 	}
 }
 
@@ -37,6 +40,8 @@ func sharedSite() Site {
 	s := ownSite()
 	s.OwnDomains = nil
 	s.SharedDomains = []string{"example.com"}
+	s.Samples = []string{"first.last@example.com", "sales-1@example.com", "sales-bounces+1@example.com"}
+	s.Senders = s.Samples[1:]
 	s.Patterns = []string{
 		`^sales-([0-9]{1,18})(\+(.*))?@example\.com$`,
 		`^sales-bounces\+(()(.*))@example\.com$`,
@@ -51,6 +56,7 @@ func bothSite() Site {
 	s, shared := ownSite(), sharedSite()
 	s.SharedDomains = shared.SharedDomains
 	s.Patterns = append(s.Patterns, shared.Patterns...)
+	s.Samples, s.Senders = append(s.Samples, shared.Samples...), append(s.Senders, shared.Senders...)
 	s.Socket = "inet:127.0.0.1:24"
 	s.MessageSizeLimit = 50 << 20
 	s.AuthservID, s.SpamHeader, s.FieldsBelow = "mx.Example", "X-Spam: Yes", true
@@ -65,7 +71,7 @@ func TestGolden(t *testing.T) {
 	for name, s := range sites() {
 		for kind, got := range map[string]string{
 			"recipients": RecipientTable(s), "transport": TransportTable(s), "senders": SubmissionAccount(s), "headers": HeaderTable(s),
-			"master.cf": MasterCF(s), "main.cf": MainCF(s),
+			"aliases": AliasTable(s), "others": OtherTable(s), "master.cf": MasterCF(s),
 		} {
 			file := filepath.Join("testdata", name+"."+kind)
 			if *update {
@@ -95,12 +101,12 @@ func TestNoSubmissionUser(t *testing.T) {
 // run runs a program, and fails on what it says on standard error: Postfix's programs
 // warn there.
 func run(t *testing.T) Run {
-	return func(ctx context.Context, name string, args ...string) (string, error) {
+	return func(ctx context.Context, input, name string, args ...string) (string, error) {
 		path, err := exec.LookPath("/usr/sbin/" + name)
 		if err != nil {
 			t.Fatalf("%s is missing: install the Debian package postfix", name)
 		}
-		out, said, err := output(ctx, path, args)
+		out, said, err := output(ctx, input, path, args)
 		if said != "" {
 			t.Errorf("%s %s: %s", name, strings.Join(args, " "), said)
 		}
@@ -109,78 +115,73 @@ func run(t *testing.T) Run {
 }
 
 // quiet runs a program whose warnings are expected.
-func quiet(ctx context.Context, name string, args ...string) (string, error) {
-	out, _, err := output(ctx, "/usr/sbin/"+name, args)
+func quiet(ctx context.Context, input, name string, args ...string) (string, error) {
+	out, _, err := output(ctx, input, "/usr/sbin/"+name, args)
 	return out, err
 }
 
-func output(ctx context.Context, name string, args []string) (out, said string, err error) {
+func output(ctx context.Context, input, name string, args []string) (out, said string, err error) {
 	var o, e bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdin = strings.NewReader(input)
 	cmd.Stdout, cmd.Stderr = &o, &e
 	err = cmd.Run()
 	return o.String(), e.String(), err
 }
 
-// asBefore is the place of the site's own value in the printed lines.
-var asBefore = regexp.MustCompile(`(, )?\(as before\)(, )?`)
-
-// fillIn makes real lines of those that stand in comments, as an administrator does
-// at a site whose parameters have these values.
-func fillIn(text string, values map[string]string) string {
-	var out strings.Builder
-	for line := range strings.SplitSeq(text, "\n") {
-		merge, ok := strings.CutPrefix(line, "#     ")
-		name, _, _ := strings.Cut(merge, " = ")
-		if _, wanted := values[name]; !ok || !wanted {
-			out.WriteString(line + "\n")
-			continue
-		}
-		merge = strings.TrimSuffix(merge, " (or less)")
-		out.WriteString(asBefore.ReplaceAllStringFunc(merge, func(m string) string {
-			if values[name] == "" {
-				return ""
-			}
-			return strings.Replace(m, "(as before)", values[name], 1)
-		}) + "\n")
-	}
-	return out.String()
-}
-
 const baseMain = "compatibility_level = 3.6\nmyhostname = mx.example\nmydestination =\nalias_maps =\n"
-const baseMaster = "smtp inet n - y - - smtpd\nsubmission inet n - y - - smtpd\n"
+const baseMaster = "smtp inet n - y - - smtpd\nsubmission inet n - y - - smtpd\n  -o smtpd_sender_login_maps=inline:{jane@example.com=jane}\n  -o smtpd_sender_restrictions=reject_sender_login_mismatch\n"
 
 // before are the site's values until the desk comes.
 var before = map[string]map[string]string{
 	"own": {"transport_maps": "", "relay_domains": "", "relay_recipient_maps": "", "smtpd_forbid_bare_newline": "no"},
 	"shared": {"transport_maps": "inline:{ example.org=smtp:[192.0.2.1] }", "virtual_mailbox_domains": "example.com",
 		"virtual_mailbox_maps": "inline:{ jane@example.com=jane/ }", "smtpd_forbid_bare_newline": "no"},
-	"both": {"transport_maps": "", "relay_domains": "other.example", "relay_recipient_maps": "inline:{ @other.example=OK }",
+	"both": {"transport_maps": "", "relay_domains": "other.example", "relay_recipient_maps": "",
 		"virtual_mailbox_domains": "example.com", "virtual_mailbox_maps": "inline:{ jane@example.com=jane/ }",
 		"smtpd_forbid_bare_newline": "no", "message_size_limit": "10240000", "header_checks": ""},
 }
 
-// install writes a private configuration with everything that is printed for a site,
-// and gives the site as it is there.
+// install writes a private configuration, follows what is printed for a site, and gives
+// the site as it is there.
 func install(t *testing.T, name string) Site {
 	t.Helper()
-	s := sites()[name]
+	return installSite(t, sites()[name], before[name])
+}
+
+func installSite(t *testing.T, s Site, values map[string]string) Site {
+	t.Helper()
 	dir := t.TempDir()
 	s.ConfigDir, s.TablePath = dir, filepath.Join(dir, "postdesk_recipients")
-	main := fillIn(MainCF(s), before[name])
-	for parameter, value := range before[name] {
-		if !strings.Contains(main, "\n"+parameter+" = ") {
-			main += parameter + " = " + value + "\n"
-		}
+	main := baseMain
+	for _, parameter := range slices.Sorted(maps.Keys(values)) {
+		main += parameter + " = " + values[parameter] + "\n"
 	}
-	submission := "  -o smtpd_sender_login_maps=" + s.senderMap() + "\n"
-	if err := errors.Join(
-		write(s.TablePath, RecipientTable(s)), write(s.TransportPath(), TransportTable(s)), write(s.SenderPath(), SubmissionAccount(s)), write(s.HeaderPath(), HeaderTable(s)),
-		write(filepath.Join(dir, "main.cf"), baseMain+main), write(filepath.Join(dir, "master.cf"), baseMaster+submission+MasterCF(s)),
-	); err != nil {
+	if err := errors.Join(write(filepath.Join(dir, "main.cf"), main), write(filepath.Join(dir, "master.cf"), baseMaster)); err != nil {
 		t.Fatal(err)
 	}
+	follow(t, s)
 	return s
+}
+
+// follow runs the printed commands, without those that need a running Postfix.
+func follow(t *testing.T, s Site) {
+	t.Helper()
+	plan, err := NewPlan(t.Context(), run(t), s)
+	if err != nil || len(plan.Decide) > 0 {
+		t.Fatal(err, plan.Decide)
+	}
+	var script strings.Builder
+	for line := range strings.SplitAfterSeq(plan.Commands(), "\n") {
+		if !strings.HasPrefix(line, "postfix ") && !strings.HasPrefix(line, "for f in") {
+			// A program of Postfix waits until a file is two seconds old.
+			script.WriteString(strings.ReplaceAll(line, "postconf -c", "touch -d '1 minute ago' "+s.ConfigDir+"/*; /usr/sbin/postconf -c"))
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", script.String()+"touch -d '1 minute ago' "+s.ConfigDir+"/*")
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Fatalf("%v: %s\n%s", err, out, script.String())
+	}
 }
 
 // write dates a file back: Postfix's programs wait until a file is two seconds old.
@@ -195,11 +196,11 @@ func TestPostfixReadsIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := install(t, name)
 			for _, args := range [][]string{{"-n"}, {"-M"}, {"-P"}} {
-				if out, err := run(t)(t.Context(), "postconf", append([]string{"-c", s.ConfigDir}, args...)...); err != nil {
+				if out, err := run(t)(t.Context(), "", "postconf", append([]string{"-c", s.ConfigDir}, args...)...); err != nil {
 					t.Errorf("postconf %v: %v: %s", args, err, out)
 				}
 			}
-			out, err := run(t)(t.Context(), "postconf", "-c", s.ConfigDir, "-P", transportName+"/unix/*")
+			out, err := run(t)(t.Context(), "", "postconf", "-c", s.ConfigDir, "-P", transportName+"/unix/*")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -245,6 +246,10 @@ func TestTablesInPostfix(t *testing.T) {
 			check(s.TransportPath(), "", others)
 			check(s.SenderPath(), "desk", mine)
 			check(s.SenderPath(), "", others)
+			if name == "both" {
+				check(s.OthersPath(), "OK", others[:1])
+				check(s.OthersPath(), "", append([]string{"other.example", "@support-ticket.example"}, own...))
+			}
 			if name != "shared" {
 				check(s.TransportPath(), socket[name], unlisted)
 			}

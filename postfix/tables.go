@@ -30,6 +30,29 @@ func TransportTable(s Site) string {
 	return t.String()
 }
 
+// OtherTable is the regexp_table(5) that takes every address outside of the desk's own
+// domains, for a site that did so before the desk came.
+func OtherTable(s Site) string {
+	t := newTable(s.OthersPath(), "Every address outside of the desk's own domains, as before the desk came. Not needed where\nthe site lists who exists in its other domains.")
+	own := make([]string, len(s.OwnDomains))
+	for i, d := range s.OwnDomains {
+		own[i] = strings.TrimSuffix(strings.TrimPrefix(domainPattern(d), "@"), "$")
+	}
+	// No domain by itself: a list of domains may name the maps of its recipients.
+	fmt.Fprintf(t, "!/(^[^@]*|@(%s))$/ OK\n", strings.Join(own, "|"))
+	return t.String()
+}
+
+// AliasTable is the regexp_table(5), in the shape of virtual(5), that makes each address of
+// the desk an alias of itself, so that no later entry or catch-all takes its mail.
+func AliasTable(s Site) string {
+	t := newTable(s.AliasPath(), "The desk's addresses are what they are, whatever the site's aliases say.")
+	for _, p := range s.Patterns {
+		fmt.Fprintf(t, "/^(%s)$/ ${1}\n", escapeSlash(strings.TrimSuffix(strings.TrimPrefix(p, "^"), "$")))
+	}
+	return t.String()
+}
+
 // SubmissionAccount is the table for smtpd_sender_login_maps: the addresses by which
 // the desk's login may send. It is empty when the desk has no login.
 func SubmissionAccount(s Site) string {
@@ -37,11 +60,7 @@ func SubmissionAccount(s Site) string {
 		return ""
 	}
 	t := newTable(s.SenderPath(), "The sender addresses of the desk's login: ticket addresses, and those to which delivery\n"+
-		"reports return. In main.cf, or with -o at the submission service in master.cf:\n\n"+
-		"    smtpd_sender_login_maps = "+s.senderMap()+", (as before)\n"+
-		"    smtpd_sender_restrictions = reject_sender_login_mismatch, (as before)\n\n"+
-		"The second line is what keeps a login to its own addresses. It concerns every login,\n"+
-		"so first see that the others have their addresses in these maps.")
+		"reports return. It is for smtpd_sender_login_maps, where logins are kept to their own\naddresses (reject_sender_login_mismatch).")
 	for _, d := range s.OwnDomains {
 		t.entry(domainPattern(d), s.SubmissionUser)
 	}

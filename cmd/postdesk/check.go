@@ -33,6 +33,11 @@ func (r *report) ok(format string, args ...any) { r.p.line("ok    "+format, args
 
 func (r *report) note(format string, args ...any) { r.p.line("note  "+format, args...) }
 
+func (r *report) warn(format string, args ...any) {
+	r.bad++
+	r.p.line("warn  "+format, args...)
+}
+
 func (r *report) wrong(format string, args ...any) {
 	r.bad++
 	r.p.line("FAIL  "+format, args...)
@@ -68,7 +73,7 @@ func (cmd checkCmd) Run(a *app) error {
 		checkSubmission(ctx, r, cfg)
 	}
 	a.checkAgent(ctx, r)
-	checkPostfix(ctx, r, cfg, cmd.postfixPlace)
+	a.checkPostfix(ctx, r, cfg, cmd.postfixPlace)
 	return r.end()
 }
 

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,59 +17,28 @@ import (
 )
 
 type postfixCmd struct {
-	Print postfixPrintCmd `cmd:"" help:"Print lines and tables for Postfix. Nothing is changed."`
+	Print postfixPrintCmd `cmd:"" help:"Show what the Postfix of this site lacks for the desk, and the commands that add it. Nothing is changed."`
 	Check postfixCheckCmd `cmd:"" help:"Compare the Postfix of this machine with what the desk needs."`
 }
 
 // postfixPlace is where Postfix's files are.
 type postfixPlace struct {
-	Table     string `default:"/etc/postfix/postdesk_recipients" placeholder:"FILE" help:"Where the recipient table is, or will be (${default}); other tables stand beside it."`
-	ConfigDir string `placeholder:"DIR" help:"Postfix's configuration directory, where it is not the usual one."`
-}
-
-type postfixPrintCmd struct {
-	postfixPlace
-	What string `arg:"" optional:"" default:"all" enum:"recipients,transport,senders,headers,master,main,all" help:"recipients, transport, senders, headers, master, main or all (${default})."`
-}
-
-func (cmd *postfixPrintCmd) Run(a *app) error {
-	cfg, err := a.config()
-	if err != nil {
-		return err
-	}
-	site, err := cfg.site(cmd.postfixPlace)
-	if err != nil {
-		return err
-	}
-	texts := []struct{ what, text string }{
-		{"master", postfix.MasterCF(site)},
-		{"main", postfix.MainCF(site)},
-		{"recipients", postfix.RecipientTable(site)},
-		{"transport", postfix.TransportTable(site)},
-		{"senders", postfix.SubmissionAccount(site)},
-		{"headers", postfix.HeaderTable(site)},
-	}
-	for _, t := range texts {
-		if cmd.What != "all" && cmd.What != t.what {
-			continue
-		}
-		if _, err := fmt.Fprintln(a.stdout, strings.TrimRight(t.text, "\n")); err != nil {
-			return err
-		}
-		if cmd.What == "all" {
-			fmt.Fprintln(a.stdout)
-		}
-	}
-	return nil
+	Table     string `placeholder:"FILE" help:"Where the recipient table is, or will be (postdesk_recipients in Postfix's directory); other tables stand beside it."`
+	ConfigDir string `short:"c" placeholder:"DIR" help:"Postfix's configuration directory, where it is not the usual one."`
 }
 
 // site is what Postfix needs to know of this configuration.
-func (c *config) site(place postfixPlace) (postfix.Site, error) {
+func (a *app) site(c *config, place postfixPlace) (postfix.Site, error) {
 	dir, err := c.directory()
 	if err != nil {
 		return postfix.Site{}, err
 	}
 	own, shared := c.domains()
+	samples, senders := c.samples()
+	table := place.Table
+	if table == "" {
+		table = filepath.Join(cmp.Or(place.ConfigDir, "/etc/postfix"), "postdesk_recipients")
+	}
 	socket := c.LMTP.Listen
 	if rest, tcp := strings.CutPrefix(socket, "tcp:"); tcp {
 		socket = "inet:" + rest // as lmtp(8) writes it
@@ -75,10 +46,32 @@ func (c *config) site(place postfixPlace) (postfix.Site, error) {
 		socket = defaults().LMTP.Listen // where the .socket unit should listen
 	}
 	return postfix.Site{
-		Patterns: dir.Patterns(), Socket: socket, OwnDomains: own, SharedDomains: shared, TablePath: place.Table,
-		SubmissionUser: c.Submission.Username, MessageSizeLimit: c.LMTP.MaxMessageBytes, ConfigDir: place.ConfigDir,
+		Patterns: dir.Patterns(), Socket: socket, OwnDomains: own, SharedDomains: shared, TablePath: table,
+		Samples: samples, Senders: senders, Program: a.printCommand(place), StaffLogins: c.staffLogin(),
+		SubmissionServer: c.Submission.Server, SubmissionUser: c.Submission.Username, MessageSizeLimit: c.LMTP.MaxMessageBytes, ConfigDir: place.ConfigDir,
 		AuthservID: c.Trust.AuthservID, SpamHeader: c.Trust.SpamHeader, FieldsBelow: c.Trust.AuthservPlace == verify.Below,
 	}, nil
+}
+
+// samples are addresses to try: of each queue, of a ticket and of returned mail, and those by
+// which the desk sends.
+func (c *config) samples() (samples, senders []string) {
+	for _, q := range c.Queues {
+		key := strings.ToLower(q.Key)
+		returned := fmt.Sprintf("%s-bounces+1@%s", key, q.Domain)
+		ticket := fmt.Sprintf("%s-%d@%s", key, q.FirstNumber, q.Domain)
+		samples = append(append(samples, q.Address...), ticket, returned)
+		senders = append(senders, ticket, returned)
+	}
+	for domain := range c.roles() {
+		samples = append(samples, "postmaster@"+domain)
+	}
+	slices.Sort(samples)
+	return slices.Compact(samples), senders
+}
+
+func (c *config) staffLogin() bool {
+	return slices.ContainsFunc(c.Staff, func(s staffConfig) bool { return len(s.Login) > 0 })
 }
 
 // domains parts the desk's own domains from those in which only some addresses are its.
@@ -101,48 +94,31 @@ func (c *config) domains() (own, shared []string) {
 	return slices.Sorted(maps.Keys(owned)), slices.Sorted(maps.Keys(others))
 }
 
-type postfixCheckCmd struct{ postfixPlace }
-
-func (cmd *postfixCheckCmd) Run(a *app) error {
-	cfg, err := a.config()
-	if err != nil {
-		return err
+// printCommand is how this program is called to print for the same Postfix.
+func (a *app) printCommand(place postfixPlace) string {
+	args := []string{"postdesk"}
+	if a.configFile != "" {
+		args = append(args, "--config", postfix.Quote(a.configFile))
 	}
-	r := &report{p: printer{w: a.stdout}}
-	checkPostfix(a.ctx, r, cfg, cmd.postfixPlace)
-	return r.end()
-}
-
-// checkPostfix reports what is wrong with the Postfix of this machine.
-func checkPostfix(ctx context.Context, r *report, cfg *config, place postfixPlace) {
-	site, err := cfg.site(place)
-	if err != nil {
-		r.wrong("postfix: %s", err.Error())
-		return
+	args = append(args, "postfix", "print")
+	if place.ConfigDir != "" {
+		args = append(args, "-c", postfix.Quote(place.ConfigDir))
 	}
-	findings := postfix.Check(ctx, runProgram, site)
-	for _, f := range findings {
-		say := r.wrong
-		if f.Severity == postfix.Warning {
-			say = r.note
-		}
-		say("postfix: %s", f.What)
-		for line := range strings.SplitSeq(f.Mend, "\n") {
-			r.p.line("      %s", line)
-		}
+	if place.Table != "" {
+		args = append(args, "--table", postfix.Quote(place.Table))
 	}
-	if len(findings) == 0 {
-		r.ok("postfix: it has what the desk needs")
-	}
+	return strings.Join(args, " ")
 }
 
 // runProgram runs one of Postfix's programs, also where /usr/sbin is not in the path.
-func runProgram(ctx context.Context, name string, args ...string) (string, error) {
+func runProgram(ctx context.Context, input, name string, args ...string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		path = "/usr/sbin/" + name
 	}
-	out, err := exec.CommandContext(ctx, path, args...).Output()
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Stdin = strings.NewReader(input)
+	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		err = fmt.Errorf("%s: %w: %s", name, err, bytes.TrimSpace(exit.Stderr))
