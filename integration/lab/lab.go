@@ -158,7 +158,7 @@ func (l *Lab) Stop() error {
 		errs = append(errs, l.guard.stop())
 	}
 	if l.Sink != nil {
-		errs = append(errs, l.Sink.stop())
+		errs = append(errs, l.Sink.Stop())
 	}
 	if l.DNS != nil {
 		errs = append(errs, l.DNS.stop())
