@@ -61,8 +61,12 @@ func loadConfig(path string, environ []string) (*config, error) {
 
 // readConfig reads a file and the environment over the defaults, and checks the whole.
 // An empty path is the default file, which may be missing when the environment says it all.
-func readConfig(path string, environ []string) (f *configFile, err error) {
-	f = &configFile{config: defaults(), path: path}
+func readConfig(path string, environ []string) (*configFile, error) {
+	return readConfigOver(defaults(), path, environ)
+}
+
+func readConfigOver(base config, path string, environ []string) (f *configFile, err error) {
+	f = &configFile{config: base, path: path}
 	named := path != ""
 	if !named {
 		f.path = defaultFile

@@ -57,7 +57,7 @@ func applyEnv(cfg *config, environ []string) (from map[string]string, err error)
 func unknownEnv(environ []string) (unknown []string) {
 	fields := map[string]reflect.Value{}
 	settings(reflect.ValueOf(&config{}).Elem(), "", fields)
-	known := map[string]bool{"CONFIG": true}
+	known := map[string]bool{"CONFIG": true, "SOCKET": true}
 	for key := range fields {
 		known[envName(key)] = true
 	}

@@ -18,8 +18,8 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 // commands is the whole command line; kong makes usage and help of it.
 type commands struct {
-	Config string `env:"POSTDESK_CONFIG" placeholder:"FILE" help:"Configuration file (${defaultFile})."`
-	Socket string `placeholder:"PATH" help:"Control socket of the agent, in place of the configured one."`
+	Config string `short:"c" env:"POSTDESK_CONFIG" placeholder:"FILE" help:"Configuration file (${defaultFile})."`
+	Socket string `env:"POSTDESK_SOCKET" placeholder:"PATH" help:"Control socket of the agent, in place of the configured one."`
 
 	Serve         serveCmd       `cmd:"" help:"Run the agent."`
 	Check         checkCmd       `cmd:"" help:"Say what is wrong with this installation, and how to mend it."`
@@ -46,6 +46,7 @@ type commands struct {
 	Version       versionCmd     `cmd:"" help:"Print the version."`
 	Consume       consumeCmd     `cmd:"" help:"Run a program for each event of the feed, until it has handled it."`
 	Consumer      consumerCmd    `cmd:"" help:"Named consumers of the feed: list, remove."`
+	Dev           devCmd         `cmd:"" help:"A desk to write automations against: no Postfix, no root, nothing leaves."`
 }
 
 const description = `The mail interface to a problem desk, behind Postfix.

@@ -104,14 +104,18 @@ func (c *config) agent() (parts agent.Config, err error) {
 		return parts, configError{fmt.Errorf("lmtp.stall: %w", err)}
 	}
 	return agent.Config{
-		Desk: ticketing.Config{Domain: c.Domain, Queues: c.queues(), Roles: c.roles(), Staff: c.staff(), MaxAttachmentBytes: c.Submission.MaxAttachmentBytes},
-		Data: c.Data,
+		Desk: c.desk(), Data: c.Data,
 		// Tests that do not ask for durability may be quicker.
 		Synchronous: os.Getenv("POSTDESK_TEST_SYNCHRONOUS"),
 		LMTP:        agent.LMTP{Listen: c.LMTP.Listen, Mode: fs.FileMode(mode), Group: c.LMTP.Group, MaxMessageBytes: c.LMTP.MaxMessageBytes, Stall: stall},
 		Submission:  client, Workers: c.Submission.Workers, Resolver: resolver, Trust: c.trust(),
 		HTTP: c.HTTP.Listen, Control: c.Control.Socket, Version: version(),
 	}, nil
+}
+
+// desk is what the configuration says of the desk's rules.
+func (c *config) desk() ticketing.Config {
+	return ticketing.Config{Domain: c.Domain, Queues: c.queues(), Roles: c.roles(), Staff: c.staff(), MaxAttachmentBytes: c.Submission.MaxAttachmentBytes}
 }
 
 // submission is how mail goes out; nothing is dialled, but the password is read once.

@@ -1,0 +1,76 @@
+package desktest_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"postdesk/integration/desktest"
+)
+
+// letter is a customer's question.
+func letter(from, subject string) []byte {
+	return fmt.Appendf(nil, "From: %s\nTo: %s\nSubject: %s\nMessage-ID: <%s>\n\nHow do I set my password?\n", from, desktest.Address, subject, "1."+from)
+}
+
+// answer is what a program under test does.
+func answer(t *testing.T, desk *desktest.Desk, ticket, text string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", desk.URL+"/api/v1/tickets/"+ticket+"/replies", strings.NewReader(fmt.Sprintf(`{"text": %q}`, text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+desk.Token)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", "answer-"+ticket)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := res.Body.Close(); err != nil || res.StatusCode >= 300 {
+		t.Fatalf("the reply: %s, %v", res.Status, err)
+	}
+}
+
+// A hundred desks at once: each gets one mail and sends one answer, and sees nothing of
+// the others.
+func TestHundredDesks(t *testing.T) {
+	for i := range 100 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			desk := desktest.Start(t, desktest.Options{})
+			from := fmt.Sprintf("person%d@customer.example", i)
+			out := desk.Deliver(t, from, desktest.Address, letter(from, "Password"))
+			if out.Ticket != "SUPPORT-1" || out.Author != from || !out.New {
+				t.Fatalf("the mail became %+v", out)
+			}
+			words := fmt.Sprintf("This is answer %d.", i)
+			answer(t, desk, out.Ticket, words)
+			desk.WaitMail(t, func(m desktest.Mail) bool { return bytes.Contains(m.Data, []byte(words)) })
+			for _, m := range desk.Outbox() {
+				if len(m.To) != 1 || m.To[0] != from {
+					t.Errorf("mail to %v in the outbox of %s", m.To, from)
+				}
+			}
+		})
+	}
+}
+
+// Who is not proven is taken in and shown so; the same mail again is nothing new.
+func TestUnproven(t *testing.T) {
+	t.Parallel()
+	desk := desktest.Start(t, desktest.Options{})
+	raw := letter("jane@customer.example", "Password")
+	out := desk.DeliverUnproven(t, "jane@customer.example", desktest.Address, raw)
+	if out.Ticket != "SUPPORT-1" || out.Author != "" {
+		t.Errorf("the mail became %+v", out)
+	}
+	if again := desk.DeliverUnproven(t, "jane@customer.example", desktest.Address, raw); again.Ticket != "" {
+		t.Errorf("the same mail again became %+v", again)
+	}
+	if got := desk.Outbox(); len(got) != 0 {
+		t.Errorf("%d mails went to who is not proven", len(got))
+	}
+}
