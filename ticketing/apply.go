@@ -149,6 +149,14 @@ func (d *Desk) file(tx Tx, a Arrival, j *job, t target, queue string) error {
 			facts["not_acknowledged"] = why.word
 		}
 	}
+	// The number of the event that will tell of it: writing the row once more for it costs
+	// more than all events do.
+	if m.Seq, err = tx.NextSeq(); err != nil {
+		return err
+	}
+	if created {
+		m.Seq++ // that the ticket was made is told before
+	}
 	if err := tx.AddMessage(&m); err != nil {
 		return err
 	}
@@ -180,10 +188,6 @@ func (d *Desk) announce(tx Tx, m Message, dec Decision, created bool) error {
 		e.Facts["author_proven"] = m.Authentication.Method
 	}
 	if err := tx.Append(&e); err != nil {
-		return err
-	}
-	m.Seq = e.Seq
-	if err := tx.UpdateMessage(m); err != nil {
 		return err
 	}
 	if created { // it says all this already

@@ -55,16 +55,15 @@ func (d *Desk) addQuestion(tx Tx, by Actor, q Question) (Message, error) {
 	}
 	m := Message{Ticket: t.ID, Kind: KindQuestion, Visibility: StaffOnly, Subject: subject, Actor: by.String(), Body: q.Text,
 		Automatic: by.Kind == "program", Received: d.now()}
+	if m.Seq, err = tx.NextSeq(); err != nil {
+		return m, err
+	}
 	if err := tx.AddMessage(&m); err != nil {
 		return m, err
 	}
 	e := Event{Time: m.Received, Type: QuestionAdded, Ticket: t.ID, Message: m.ID, Actor: by.String(), Origin: by.Origin,
 		Facts: map[string]string{questionFact: strconv.FormatInt(p.ID, 10)}}
 	if err := tx.Append(&e); err != nil {
-		return m, err
-	}
-	m.Seq = e.Seq
-	if err := tx.UpdateMessage(m); err != nil {
 		return m, err
 	}
 	if t, err = tx.Ticket(t.ID); err != nil {

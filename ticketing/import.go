@@ -259,6 +259,10 @@ func (i *Import) file(tx Tx, t Ticket, p imported, opens bool) error {
 	}
 	m := i.message(p, opens)
 	m.Ticket = t.ID
+	var err error
+	if m.Seq, err = tx.NextSeq(); err != nil {
+		return err
+	}
 	if err := tx.AddMessage(&m); err != nil {
 		return err
 	}
@@ -270,10 +274,7 @@ func (i *Import) file(tx Tx, t Ticket, p imported, opens bool) error {
 	if err := tx.Append(&e); err != nil {
 		return err
 	}
-	m.Seq, t.LastSeq = e.Seq, e.Seq
-	if err := tx.UpdateMessage(m); err != nil {
-		return err
-	}
+	t.LastSeq = e.Seq
 	if m.MessageID != "" {
 		if err := tx.AddMessageID(m.MessageID, t.ID, m.ID); err != nil {
 			return err

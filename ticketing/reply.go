@@ -142,6 +142,9 @@ func (d *Desk) addReply(tx Tx, by Actor, r ReplyRequest, files []stagedFile) (Me
 	}
 	m := Message{Ticket: t.ID, Kind: kind, Visibility: Shown, Subject: t.Subject, Actor: by.String(), Body: r.Text,
 		Automatic: by.Kind == "program", Received: d.now()}
+	if m.Seq, err = tx.NextSeq(); err != nil {
+		return m, err
+	}
 	if err := tx.AddMessage(&m); err != nil {
 		return m, err
 	}
@@ -150,10 +153,6 @@ func (d *Desk) addReply(tx Tx, by Actor, r ReplyRequest, files []stagedFile) (Me
 	}
 	e := Event{Time: m.Received, Type: event, Ticket: t.ID, Message: m.ID, Actor: by.String(), Origin: by.Origin}
 	if err := tx.Append(&e); err != nil {
-		return m, err
-	}
-	m.Seq = e.Seq
-	if err := tx.UpdateMessage(m); err != nil {
 		return m, err
 	}
 	if t, err = tx.Ticket(t.ID); err != nil {

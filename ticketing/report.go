@@ -61,16 +61,15 @@ func (d *Desk) applyReport(tx Tx, a Arrival, j *job, o outgoingID) error {
 	}
 	m := d.inbound(a, j, Decision{Row: "12", Effect: Fold, Reason: "a report on a mail of ours"})
 	m.Kind, m.Ticket, m.Automatic = KindReport, own.Ticket, true
+	if m.Seq, err = tx.NextSeq(); err != nil {
+		return err
+	}
 	if err := tx.AddMessage(&m); err != nil {
 		return err
 	}
 	e := Event{Time: d.now(), Type: MessageReceived, Ticket: m.Ticket, Message: m.ID, Actor: "mail", Origin: "mail",
 		Facts: map[string]string{"row": m.Row, "visibility": string(m.Visibility), "automatic": "true"}}
 	if err := tx.Append(&e); err != nil {
-		return err
-	}
-	m.Seq = e.Seq
-	if err := tx.UpdateMessage(m); err != nil {
 		return err
 	}
 	d.log.Info("report filed", "arrival", a.ID, "queue_id", j.queueID, "message", m.ID, "about", own.ID)

@@ -99,6 +99,8 @@ type Tx interface {
 	Events(after int64, limit int) ([]Event, error)
 	EventsOf(ticket int64, after int64, limit int) ([]Event, error)
 	LastSeq() (int64, error)
+	// NextSeq is the number that the next event of this transaction will have.
+	NextSeq() (int64, error)
 	// Cursor is how far a consumer has come, 0 for a new one.
 	Cursor(consumer string) (int64, error)
 	SetCursor(consumer string, seq int64) error

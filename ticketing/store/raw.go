@@ -70,6 +70,7 @@ func (d *DB) Stage(ctx context.Context, body io.Reader) (ticketing.Staged, error
 	if len(s.Encoded) >= n {
 		s.Encoding, s.Encoded = encodingNone, append(s.Encoded[:0], buf[:n]...)
 	}
+	d.recent.put(s.Hash, bytes.Clone(buf[:n]))
 	return s, nil
 }
 
@@ -108,8 +109,12 @@ func (d *DB) stageFile(ctx context.Context, body io.Reader, buf []byte, n int, e
 	enc.Reset(f)
 	hash := sha256.New()
 	s = ticketing.Staged{Encoding: encodingFile}
+	var whole []byte
 	for {
 		hash.Write(buf[:n])
+		if len(whole) <= recentMessage {
+			whole = append(whole, buf[:n]...)
+		}
 		if _, err := enc.Write(buf[:n]); err != nil {
 			return s, err
 		}
@@ -127,6 +132,7 @@ func (d *DB) stageFile(ctx context.Context, body io.Reader, buf []byte, n int, e
 	if err = enc.Close(); err != nil {
 		return s, err
 	}
+	d.recent.put(s.Hash, whole)
 	return s, publish(f, d.rawPath(s.Hash))
 }
 
@@ -151,8 +157,12 @@ func (d *DB) rawPath(h ticketing.Hash) string {
 	return filepath.Join(d.dir, "raw", name[:2], name)
 }
 
-// Raw gives the bytes of a message, and an error when they are not what was stored.
+// Raw gives the bytes of a message, and an error when they are not what was stored. Nobody
+// may write to them.
 func (d *DB) Raw(ctx context.Context, h ticketing.Hash) ([]byte, error) {
+	if raw := d.recent.take(h); raw != nil {
+		return raw, nil
+	}
 	var size int64
 	var encoding string
 	var body []byte

@@ -45,6 +45,7 @@ type DB struct {
 	writer  *writer
 	readers chan *conn // a pool: take one, put it back
 	codec   codec
+	recent  *recent
 
 	mu     sync.RWMutex
 	closed bool
@@ -84,7 +85,7 @@ func Open(ctx context.Context, dir string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{dir: dir, log: o.Log, wait: o.QueueWait, lock: lock, readers: make(chan *conn, readerCount), codec: newCodec()}
+	d := &DB{dir: dir, log: o.Log, wait: o.QueueWait, lock: lock, readers: make(chan *conn, readerCount), codec: newCodec(), recent: newRecent()}
 	if err := d.start(ctx, o); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("store in %s: %w", dir, err)

@@ -24,6 +24,11 @@ type tx struct {
 
 	known   ticketing.Hash // a hash whose row has been seen, and that row
 	knownID int64
+
+	// What many statements of one transaction would write again and again is kept here and
+	// written once, by flush. Only the writer has these.
+	counters map[string]int64
+	lastSeq  map[int64]int64 // of tickets
 }
 
 // failed remembers the first fault. After one, SQLite may have rolled back the whole
@@ -44,6 +49,44 @@ func (t *tx) stmt(query string) (*sql.Stmt, error) {
 		return nil, t.failed(err)
 	}
 	return s, nil
+}
+
+// flush writes what was kept back. Every reader of it in this transaction comes after.
+func (t *tx) flush() error {
+	for name, value := range t.counters {
+		if err := t.change("UPDATE counter SET value = $1 WHERE name = $2", value, name); err != nil {
+			return err
+		}
+	}
+	clear(t.counters)
+	return t.flushLastSeq()
+}
+
+func (t *tx) flushLastSeq() error {
+	for ticket, seq := range t.lastSeq {
+		if err := t.change("UPDATE ticket SET last_seq = $1 WHERE id = $2", seq, ticket); err != nil {
+			return err
+		}
+	}
+	clear(t.lastSeq)
+	return nil
+}
+
+// counter gives the value of a counter, ErrNotFound when it was never set.
+func (t *tx) counter(name string) (value int64, err error) {
+	if value, ok := t.counters[name]; ok {
+		return value, nil
+	}
+	err = t.get("SELECT value FROM counter WHERE name = $1", []any{name}, &value)
+	return value, err
+}
+
+// count sets a counter that is there. flush writes it.
+func (t *tx) count(name string, value int64) {
+	if t.counters == nil {
+		t.counters = map[string]int64{}
+	}
+	t.counters[name] = value
 }
 
 // exec gives how many rows the statement has changed.

@@ -11,20 +11,32 @@ func (t *tx) Append(e *ticketing.Event) error {
 	if err != nil {
 		return err
 	}
-	var seq int64
-	if err := t.get("UPDATE counter SET value = value + 1 WHERE name = 'event' RETURNING value", nil, &seq); err != nil {
+	seq, err := t.NextSeq()
+	if err != nil {
 		return err
 	}
+	t.count(eventCounter, seq)
 	if _, err := t.exec(`INSERT INTO event (seq, time, type, ticket, message, outgoing, actor, origin, facts)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		seq, e.Time, e.Type, ref(e.Ticket), ref(e.Message), ref(e.Outgoing), e.Actor, e.Origin, facts); err != nil {
 		return err
 	}
 	e.Seq = seq
-	if e.Ticket == 0 {
-		return nil
+	if e.Ticket != 0 {
+		if t.lastSeq == nil {
+			t.lastSeq = map[int64]int64{}
+		}
+		t.lastSeq[e.Ticket] = seq
 	}
-	return t.change("UPDATE ticket SET last_seq = $1 WHERE id = $2", seq, e.Ticket)
+	return nil
+}
+
+// eventCounter is the row that holds the number of the newest event.
+const eventCounter = "event"
+
+func (t *tx) NextSeq() (int64, error) {
+	seq, err := t.LastSeq()
+	return seq + 1, err
 }
 
 const selectEvent = `SELECT e.seq, e.time, e.type, e.ticket, e.message, e.outgoing, e.actor, e.origin, e.facts,
@@ -48,10 +60,7 @@ func (t *tx) EventsOf(ticket int64, after int64, limit int) ([]ticketing.Event, 
 	return list(t, scanEvent, selectEvent+" WHERE e.ticket = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3", ticket, after, atMost(limit))
 }
 
-func (t *tx) LastSeq() (seq int64, err error) {
-	err = t.get("SELECT value FROM counter WHERE name = 'event'", nil, &seq)
-	return seq, err
-}
+func (t *tx) LastSeq() (int64, error) { return t.counter(eventCounter) }
 
 func (t *tx) Cursor(consumer string) (seq int64, err error) {
 	err = t.get("SELECT seq FROM consumer WHERE name = $1", []any{consumer}, &seq)

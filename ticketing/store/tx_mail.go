@@ -94,20 +94,35 @@ func join(have, more []string) (all []string, fresh bool) {
 	return all, fresh
 }
 
-const selectArrival = `SELECT a.id, r.hash, a.reverse_path, a.recipients, a.received, a.pending, a.attempts
+// arrival is one with the row of its bytes.
+type arrival struct {
+	ticketing.Arrival
+	rawID int64
+}
+
+const selectArrival = `SELECT a.id, a.raw, r.hash, a.reverse_path, a.recipients, a.received, a.pending, a.attempts
 	FROM arrival a JOIN raw r ON r.id = a.raw`
 
-func scanArrival(r row) (a ticketing.Arrival, err error) {
-	err = r.Scan(&a.ID, hashCol{&a.Raw}, &a.ReversePath, jsonCol{&a.Recipients}, timeCol{&a.Received}, &a.Pending, &a.Attempts)
+func scanArrival(r row) (a arrival, err error) {
+	err = r.Scan(&a.ID, &a.rawID, hashCol{&a.Raw}, &a.ReversePath, jsonCol{&a.Recipients}, timeCol{&a.Received}, &a.Pending, &a.Attempts)
 	return a, err
 }
 
 func (t *tx) Arrival(id int64) (ticketing.Arrival, error) {
-	return one(t, scanArrival, selectArrival+" WHERE a.id = $1", id)
+	a, err := one(t, scanArrival, selectArrival+" WHERE a.id = $1", id)
+	if err == nil {
+		t.known, t.knownID = a.Raw, a.rawID // the message that is made of it refers to the same row
+	}
+	return a.Arrival, err
 }
 
 func (t *tx) PendingArrivals(after int64, limit int) ([]ticketing.Arrival, error) {
-	return list(t, scanArrival, selectArrival+" WHERE a.pending = 1 AND a.id > $1 ORDER BY a.id LIMIT $2", after, atMost(limit))
+	found, err := list(t, scanArrival, selectArrival+" WHERE a.pending = 1 AND a.id > $1 ORDER BY a.id LIMIT $2", after, atMost(limit))
+	out := make([]ticketing.Arrival, len(found))
+	for i, a := range found {
+		out[i] = a.Arrival
+	}
+	return out, err
 }
 
 func (t *tx) UpdateArrival(a ticketing.Arrival) error {

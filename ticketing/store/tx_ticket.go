@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,10 +10,17 @@ import (
 	"postdesk/ticketing"
 )
 
-func (t *tx) NextNumber(queue string, first int64) (n int64, err error) {
-	err = t.get(`INSERT INTO counter (name, value) VALUES ($1, $2)
-		ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value`, []any{"ticket:" + queue, first}, &n)
-	return n, err
+func (t *tx) NextNumber(queue string, first int64) (int64, error) {
+	name := "ticket:" + queue
+	n, err := t.counter(name)
+	if errors.Is(err, ticketing.ErrNotFound) {
+		_, err = t.exec("INSERT INTO counter (name, value) VALUES ($1, $2)", name, first)
+		return first, err
+	}
+	if err == nil {
+		t.count(name, n+1)
+	}
+	return n + 1, err
 }
 
 func (t *tx) AddTicket(k *ticketing.Ticket) error {
@@ -53,14 +61,23 @@ func scanTicket(r row) (k ticketing.Ticket, err error) {
 }
 
 func (t *tx) Ticket(id int64) (ticketing.Ticket, error) {
+	if err := t.flushLastSeq(); err != nil {
+		return ticketing.Ticket{}, err
+	}
 	return one(t, scanTicket, selectTicket+" WHERE id = $1", id)
 }
 
 func (t *tx) TicketByName(queue string, number int64) (ticketing.Ticket, error) {
+	if err := t.flushLastSeq(); err != nil {
+		return ticketing.Ticket{}, err
+	}
 	return one(t, scanTicket, selectTicket+" WHERE queue = $1 AND number = $2", queue, number)
 }
 
 func (t *tx) Tickets(q ticketing.TicketQuery) ([]ticketing.Ticket, error) {
+	if err := t.flushLastSeq(); err != nil {
+		return nil, err
+	}
 	if q.Alias != "" {
 		return t.ticketsByAlias(q)
 	}

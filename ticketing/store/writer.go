@@ -207,6 +207,9 @@ func (w *writer) member(r *request) (staged int64, err error) {
 	}
 	t := &tx{ctx: ctx, conn: w.conn}
 	r.err = w.call(r.fn, t)
+	if r.err == nil {
+		r.err = t.flush()
+	}
 	fault := t.err
 	t.err = errFinished
 	if r.err == nil {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -202,8 +204,20 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// A real limit of the system makes writes of the log fail in the middle of a commit.
+// A real limit of the system makes writes of the log fail in the middle of a commit. It is
+// one of the whole process, so that it is set in one of its own: what the test program
+// itself writes would fail as well.
 func TestWriteErrorAtCommit(t *testing.T) {
+	const limited = "STORE_TEST_LIMITED"
+	if os.Getenv(limited) == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestWriteErrorAtCommit$", "-test.v")
+		cmd.Env = append(os.Environ(), limited+"=1")
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "--- PASS: TestWriteErrorAtCommit") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
 	signal.Ignore(syscall.SIGXFSZ)
 	defer signal.Reset(syscall.SIGXFSZ)
 	dir := t.TempDir()
