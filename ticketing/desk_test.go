@@ -28,7 +28,7 @@ func newWorld(t *testing.T) *world { return newWorldOf(t, nil) }
 // newWorldOf lets a test change the configuration before the desk is made.
 func newWorldOf(t *testing.T, change func(*ticketing.Config)) *world {
 	t.Helper()
-	db, err := store.Open(t.Context(), t.TempDir(), store.Options{})
+	db, err := store.Open(t.Context(), t.TempDir(), store.Options{Repeat: true})
 	if err != nil {
 		t.Fatal(err)
 	}

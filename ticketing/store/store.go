@@ -33,6 +33,7 @@ var ErrClosed = errors.New("the store is closed")
 type Options struct {
 	Log         *slog.Logger  // nil: nothing is logged
 	Synchronous string        // of SQLite; empty is FULL. Only tests may say NORMAL: it loses commits at a power failure
+	Repeat      bool          // run the first Write of each batch twice, as after a fault of one: for tests of what is written
 	QueueWait   time.Duration // how long a Write waits for its turn; 0 is 30 s
 }
 
@@ -108,7 +109,7 @@ func (d *DB) start(ctx context.Context, o Options) error {
 	if err := writeMarker(d.dir); err != nil {
 		return err
 	}
-	d.writer = newWriter(writerDSN(path, o.Synchronous, false), o.Log)
+	d.writer = newWriter(writerDSN(path, o.Synchronous, false), o)
 	for range readerCount {
 		d.readers <- &conn{dsn: readerDSN(path)}
 	}

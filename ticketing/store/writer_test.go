@@ -28,8 +28,9 @@ func gated(t *testing.T, d *DB, fns ...func(ticketing.Tx) error) []error {
 	entered, gate := make(chan struct{}), make(chan struct{})
 	out := make([]error, len(fns)+1)
 	var wg sync.WaitGroup
+	enter := sync.OnceFunc(func() { close(entered) }) // it runs again when one behind it fails
 	wg.Go(func() {
-		out[0] = d.Write(t.Context(), func(ticketing.Tx) error { close(entered); <-gate; return nil })
+		out[0] = d.Write(t.Context(), func(ticketing.Tx) error { enter(); <-gate; return nil })
 	})
 	<-entered
 	for i, fn := range fns {
