@@ -1,6 +1,8 @@
 package web
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"postdesk/ticketing"
 	"postdesk/ticketing/mail"
@@ -143,5 +146,39 @@ func TestFeedHasNoWords(t *testing.T) {
 	// What the test looks for is to be found by who has a token.
 	if _, text = s.raw("GET", "/api/v1/tickets/SUPPORT-7102/messages", "", header); strings.Count(text, "CANARY") < 8 {
 		t.Errorf("the canaries are not there: %s", text)
+	}
+}
+
+// A token that is removed opens nothing more, nor keeps open what it has opened.
+func TestRemovedTokenEndsStream(t *testing.T) {
+	s := newSite(t)
+	token, secret, err := s.desk.CreateToken(t.Context(), "gone", ticketing.ScopeRead, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r, _ := http.NewRequestWithContext(ctx, "GET", s.tcp.URL+"/api/v1/events/stream", nil)
+	r.Header.Set("Authorization", "Bearer "+secret)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	if !lines.Scan() || !strings.HasPrefix(lines.Text(), ":") {
+		t.Fatalf("the stream begins with %q", lines.Text())
+	}
+	if err := s.desk.RemoveToken(t.Context(), token.ID); err != nil {
+		t.Fatal(err)
+	}
+	s.mail(1)
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "data:") {
+			t.Fatalf("a removed token reads %s", lines.Text())
+		}
+	}
+	if ctx.Err() != nil {
+		t.Error("the stream of a removed token stays open")
 	}
 }

@@ -83,7 +83,7 @@ func (s *Server) listTicketEvents(ctx context.Context, in *ticketEventsInput) (*
 	return events(in.After, list), nil
 }
 
-func (s *Server) streamEvents(_ context.Context, in *streamInput) (*huma.StreamResponse, error) {
+func (s *Server) streamEvents(ctx context.Context, in *streamInput) (*huma.StreamResponse, error) {
 	after := in.After
 	if in.LastEventID != "" {
 		n, err := strconv.ParseInt(strings.TrimSpace(in.LastEventID), 10, 64)
@@ -93,10 +93,10 @@ func (s *Server) streamEvents(_ context.Context, in *streamInput) (*huma.StreamR
 		after = n
 	}
 	return &huma.StreamResponse{Body: func(c huma.Context) {
-		r, w := humago.Unwrap(c)
+		_, w := humago.Unwrap(c)
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("Cache-Control", "no-store")
-		s.stream(r.Context(), w, after)
+		s.stream(ctx, w, after)
 	}}, nil
 }
 
@@ -113,6 +113,9 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, after int64)
 		cancel()
 		if ctx.Err() != nil || err != nil {
 			return // the follower comes back with Last-Event-ID
+		}
+		if s.revoked(ctx) {
+			return
 		}
 		for len(list) > 0 {
 			var b strings.Builder

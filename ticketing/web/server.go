@@ -113,6 +113,19 @@ func actor(ctx context.Context) ticketing.Actor {
 	return a
 }
 
+// secretKey has the token of a request that came by TCP.
+type secretKey struct{}
+
+// revoked says that the token of a request was removed since.
+func (s *Server) revoked(ctx context.Context) bool {
+	secret, bearer := ctx.Value(secretKey{}).(string)
+	if !bearer {
+		return false
+	}
+	_, err := s.desk.TokenBySecret(ctx, secret)
+	return errors.Is(err, ticketing.ErrNotFound)
+}
+
 // controlActor takes the name from the Postdesk-Actor field: whoever may open the
 // socket may act for every member of staff.
 func (s *Server) controlActor(c huma.Context, next func(huma.Context)) {
@@ -154,6 +167,7 @@ func (s *Server) bearer(api huma.API, c huma.Context, next func(huma.Context)) {
 	if t.Program {
 		kind = "program"
 	}
+	c = huma.WithValue(c, secretKey{}, strings.TrimSpace(secret))
 	next(huma.WithValue(c, actorKey{}, ticketing.Actor{Kind: kind, Name: t.Name, Origin: "api"}))
 }
 
