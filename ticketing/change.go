@@ -198,7 +198,7 @@ func replaceRequester(tx Tx, t *Ticket, address string) error {
 	for _, p := range people {
 		switch {
 		case p.Address == address:
-			known, p.Role = true, RoleRequester
+			known, p.Role, p.Muted = true, RoleRequester, false
 			t.RequesterName = p.Name
 		case p.Role == RoleRequester:
 			p.Role = RoleRemoved

@@ -146,3 +146,18 @@ func TestKeyRotation(t *testing.T) {
 	c.pass(181 * 24 * time.Hour)
 	w.must(w.RotateKey(w.ctx))
 }
+
+// Who becomes the customer is to be answered, also when they were muted as a reader.
+func TestMutedBecomesRequester(t *testing.T) {
+	w := newWorld(t)
+	w.send("jo@customer.example", "new@desk.example", "x", "", "Help")
+	w.must(w.AddParticipant(w.ctx, jane, "SUPPORT-7102", desk.Address{Address: "al@customer.example"}))
+	w.must(w.MuteParticipant(w.ctx, jane, "SUPPORT-7102", "al@customer.example", true))
+	al := "al@customer.example"
+	w.must(w.Change(w.ctx, jane, "SUPPORT-7102", ticketing.Change{Requester: &al}))
+	w.must(first(w.Reply(w.ctx, jane, ticketing.ReplyRequest{Ticket: "SUPPORT-7102", Text: "Fix."})))
+	w.settled()
+	if len(w.to(al)) != 1 || len(w.to("jo@customer.example")) != 0 {
+		t.Errorf("%d answers to the customer, %d to the one before", len(w.to(al)), len(w.to("jo@customer.example")))
+	}
+}
