@@ -26,10 +26,7 @@ func (l listener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	c := &conn{Conn: nc, server: l.server}
-	if !l.server.opened(c) {
-		nc.Close()
-		return nil, net.ErrClosed
-	}
+	l.server.opened(c)
 	return c, nil
 }
 
@@ -48,7 +45,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.last.Load() {
 		return 0, net.ErrClosed
 	}
-	c.SetReadDeadline(time.Now().Add(c.server.stall))
+	c.server.setReadDeadline(c)
 	n, err := c.Conn.Read(p)
 	c.line += n
 	if end := bytes.LastIndexByte(p[:n], '\n'); end >= 0 {
@@ -69,7 +66,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	if bytes.HasPrefix(p, []byte("354 ")) {
 		// Before the client can read it: whoever has been told to send a message may end it,
 		// also when the server is told to stop in the same moment.
-		c.server.setBusy(c, true)
+		c.server.setPhase(c, busy)
 	}
 	c.SetWriteDeadline(time.Now().Add(c.server.stall))
 	return c.Conn.Write(p)

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/coreos/go-systemd/v22/activation"
 	"golang.org/x/net/netutil"
 )
 
@@ -28,12 +27,15 @@ type ListenOptions struct {
 	Mode     fs.FileMode // of the socket; 0 is 0660
 	Group    string      // that may connect; empty leaves the group as it is
 	PeerUIDs []int       // users that may connect besides root and our own; checked by the kernel's word
-	Log      *slog.Logger
+	// Inherited may have the socket already; then mode and group are systemd's affair. nil: none.
+	Inherited *Inherited
+	Log       *slog.Logger
 }
 
 // Listen opens the door for mail: "unix:/path", "tcp:127.0.0.1:24" (loopback alone,
 // since LMTP knows no login), or "systemd" for the socket that systemd has opened,
-// "systemd:NAME" for one of several.
+// "systemd:NAME" for one of several. One of systemd's at the path or address that is
+// named is taken over too.
 func Listen(_ context.Context, spec string, o ListenOptions) (net.Listener, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -45,9 +47,9 @@ func Listen(_ context.Context, spec string, o ListenOptions) (net.Listener, erro
 	case "unix":
 		l, err = listenUnix(rest, o)
 	case "tcp", "inet":
-		l, err = listenTCP(rest)
+		l, err = listenTCP(rest, o.Inherited)
 	case "systemd":
-		l, err = inherited(rest)
+		l, err = o.Inherited.named(rest)
 	default:
 		err = errors.New(`want "unix:/path", "tcp:127.0.0.1:PORT" or "systemd"`)
 	}
@@ -60,7 +62,7 @@ func Listen(_ context.Context, spec string, o ListenOptions) (net.Listener, erro
 	return netutil.LimitListener(l, maxConnections), nil
 }
 
-func listenTCP(address string) (net.Listener, error) {
+func listenTCP(address string, inherited *Inherited) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
@@ -68,23 +70,10 @@ func listenTCP(address string) (net.Listener, error) {
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return nil, errors.New("not a loopback address: whoever reaches it could deliver mail past Postfix")
 	}
+	if l := inherited.Take("tcp", address); l != nil {
+		return l, nil
+	}
 	return net.Listen("tcp", address)
-}
-
-// inherited takes a socket that stays open over our restarts (systemd.socket(5)).
-func inherited(name string) (net.Listener, error) {
-	named, err := activation.ListenersWithNames()
-	if err != nil {
-		return nil, err
-	}
-	for have, list := range named {
-		for _, l := range list {
-			if l != nil && (name == "" || name == have) {
-				return l, nil
-			}
-		}
-	}
-	return nil, errors.New("systemd has handed over no such socket; is the .socket unit enabled?")
 }
 
 // listenUnix makes the socket, with the rights set before anybody is answered.
@@ -94,6 +83,9 @@ func listenUnix(path string, o ListenOptions) (net.Listener, error) {
 	}
 	if len(path) > 107 {
 		return nil, fmt.Errorf("the path has %d octets, a unix socket's has 107 at most", len(path))
+	}
+	if l := o.Inherited.Take("unix", path); l != nil {
+		return l, nil
 	}
 	gid := -1
 	if o.Group != "" {

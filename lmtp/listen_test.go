@@ -110,7 +110,8 @@ func TestPeerIsChecked(t *testing.T) {
 // comes as descriptor 3 (sd_listen_fds(3)).
 func TestListenInherited(t *testing.T) {
 	if os.Getenv("LISTEN_FDS") != "" {
-		l, err := Listen(t.Context(), "systemd", ListenOptions{})
+		in := Inherit()
+		l, err := Listen(t.Context(), os.Getenv("TEST_LISTEN"), ListenOptions{Inherited: in})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,8 +121,17 @@ func TestListenInherited(t *testing.T) {
 		}
 		io.WriteString(c, "inherited")
 		c.Close()
+		if left := in.Left(); len(left) != 0 {
+			t.Error("not taken:", left)
+		}
 		return
 	}
+	for _, spec := range []string{"systemd", "systemd:mail", "unix:PATH"} {
+		t.Run(spec, func(t *testing.T) { testInherited(t, spec) })
+	}
+}
+
+func testInherited(t *testing.T, spec string) {
 	path := filepath.Join(t.TempDir(), "s")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
@@ -134,7 +144,8 @@ func TestListenInherited(t *testing.T) {
 	}
 	defer f.Close()
 	// The pid is known to the shell alone, and stays when it becomes the test.
-	cmd := exec.Command("sh", "-c", `LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" -test.run='^TestListenInherited$'`, os.Args[0])
+	cmd := exec.Command("sh", "-c", `LISTEN_FDS=1 LISTEN_FDNAMES=mail LISTEN_PID=$$ exec "$0" -test.run='^TestListenInherited$'`, os.Args[0])
+	cmd.Env = append(os.Environ(), "TEST_LISTEN="+strings.Replace(spec, "PATH", path, 1))
 	cmd.ExtraFiles = []*os.File{f}
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -150,5 +161,8 @@ func TestListenInherited(t *testing.T) {
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Error("the socket was taken away, whose owner is systemd:", err)
 	}
 }

@@ -53,10 +53,25 @@ type Server struct {
 	// what is open is known here.
 	mu        sync.Mutex
 	listeners []net.Listener
-	conns     map[*conn]bool // true: in mid-delivery, until it is answered
+	conns     map[*conn]phase
 	stopping  bool
-	gone      *sync.Cond // signalled when a connection ends
+	gone      *sync.Cond     // signalled when a connection ends
+	serving   sync.WaitGroup // calls of Serve that may still take a connection
 }
+
+// phase is how far a connection is, which says what becomes of it when the server stops.
+type phase int
+
+const (
+	// fresh: it came for a mail whose transaction has not come to its message. Postfix
+	// defers that mail when the connection is cut, so it gets a moment to go on.
+	fresh phase = iota
+	busy        // in mid-message, until it is answered
+	idle        // kept for the next mail: when it is cut, Postfix makes another
+)
+
+// grace is how long a fresh connection may be silent while the server stops.
+const grace = 2 * time.Second
 
 // NewServer makes a server; Serve starts it.
 func NewServer(cfg Config, h Handler) *Server {
@@ -66,7 +81,7 @@ func NewServer(cfg Config, h Handler) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{handler: h, log: cfg.Log, stall: cfg.Stall, limit: cfg.MaxMessageBytes, conns: map[*conn]bool{}}
+	s := &Server{handler: h, log: cfg.Log, stall: cfg.Stall, limit: cfg.MaxMessageBytes, conns: map[*conn]phase{}}
 	s.gone = sync.NewCond(&s.mu)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.smtp = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
@@ -87,6 +102,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.mu.Lock()
 	s.listeners = append(s.listeners, l)
 	stopping := s.stopping
+	if !stopping {
+		s.serving.Add(1)
+		defer s.serving.Done()
+	}
 	s.mu.Unlock()
 	if stopping {
 		return l.Close()
@@ -102,23 +121,29 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return err
 }
 
-// Shutdown stops taking connections, closes those that wait for a command, lets
-// open deliveries end, and cuts the rest off when ctx ends.
+// Shutdown stops taking connections, closes those that are kept for another mail, lets
+// the others end theirs, and cuts off what is left when ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopping = true
 	listeners := s.listeners
-	var idle []*conn
-	for c, busy := range s.conns {
-		if !busy {
-			idle = append(idle, c)
-		}
-	}
 	s.mu.Unlock()
 	for _, l := range listeners {
 		l.Close()
 	}
-	for _, c := range idle {
+	s.serving.Wait() // what was taken in this moment is answered too
+	s.mu.Lock()
+	var close []*conn
+	for c, p := range s.conns {
+		switch p {
+		case idle:
+			close = append(close, c)
+		case fresh:
+			c.SetReadDeadline(time.Now().Add(grace))
+		}
+	}
+	s.mu.Unlock()
+	for _, c := range close {
 		c.Close()
 	}
 	rest := s.waitGone(ctx)
@@ -148,14 +173,11 @@ func (s *Server) waitGone(ctx context.Context) []*conn {
 	return slices.Collect(maps.Keys(s.conns))
 }
 
-// opened counts a connection in; false: it came while the server was stopping.
-func (s *Server) opened(c *conn) bool {
+// opened counts a connection in.
+func (s *Server) opened(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.stopping {
-		s.conns[c] = false
-	}
-	return !s.stopping
+	s.conns[c] = fresh
 }
 
 func (s *Server) closed(c *conn) {
@@ -165,15 +187,27 @@ func (s *Server) closed(c *conn) {
 	s.gone.Broadcast()
 }
 
-// setBusy keeps Shutdown from cutting a delivery; one that ends while stopping is
-// the connection's last.
-func (s *Server) setBusy(c *conn, busy bool) {
+// setPhase is how a connection tells how far it is. One that has ended a delivery while
+// the server stops has ended its last.
+func (s *Server) setPhase(c *conn, p phase) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, open := s.conns[c]; open {
-		s.conns[c] = busy
+		s.conns[c] = p
 	}
-	c.inData.Store(busy)
+	c.inData.Store(p == busy)
 	// Not closed here: a QUIT that Postfix sent behind the message is answered first.
-	c.last.Store(!busy && s.stopping)
+	c.last.Store(p == idle && s.stopping)
+}
+
+// setReadDeadline bounds the next read of a connection. Under the lock, so that it does
+// not undo what Shutdown sets.
+func (s *Server) setReadDeadline(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	limit := s.stall
+	if s.stopping && s.conns[c] == fresh {
+		limit = min(limit, grace)
+	}
+	c.SetReadDeadline(time.Now().Add(limit))
 }

@@ -279,11 +279,45 @@ func TestShutdownAfter354(t *testing.T) {
 	}
 }
 
+// Who has connected for a mail may bring it while the server stops: Postfix defers what is
+// cut off before its message. One that stays silent is not waited for long.
+func TestShutdownLetsFreshConnectionsGoOn(t *testing.T) {
+	s, path := start(t, &desk{}, Config{})
+	silent, greeted, begun, kept := dial(t, path), dial(t, path), dial(t, path), dial(t, path)
+	begun.begin("new@desk.example")
+	begun.send("x\r\n.\r\n")
+	begun.want("250")
+	begun.cmd("MAIL FROM:<a@b.example>", "250")
+	kept.begin("new@desk.example")
+	kept.send("x\r\n.\r\n")
+	kept.want("250")
+	done := make(chan error, 1)
+	began := time.Now()
+	go func() { done <- s.Shutdown(context.Background()) }()
+	if _, err := kept.r.ReadByte(); err == nil || time.Since(began) > grace {
+		t.Errorf("a connection that has brought its mail was closed after %s", time.Since(began))
+	}
+	begun.cmd("RCPT TO:<new@desk.example>", "250")
+	begun.cmd("DATA", "354")
+	begun.send("x\r\n.\r\n")
+	begun.want("250")
+	greeted.begin("new@desk.example")
+	greeted.send("x\r\n.\r\n")
+	greeted.want("250")
+	if err := <-done; err != nil {
+		t.Error("Shutdown:", err)
+	}
+	if _, err := io.ReadAll(silent.r); err != nil { // "421 Idle timeout", and the end
+		t.Error("a silent connection is not closed:", err)
+	}
+}
+
 // Shutdown ends idle connections at once and lets a delivery finish.
 func TestShutdown(t *testing.T) {
 	d := &desk{gate: make(chan struct{}), reading: make(chan struct{})}
 	s, path := start(t, d, Config{})
 	idle, busy := dial(t, path), dial(t, path)
+	idle.cmd("RSET", "250")
 	busy.begin("new@desk.example")
 	busy.send("x\r\n.\r\n")
 	<-d.reading

@@ -29,6 +29,7 @@ func (s *session) Mail(from string, opts *smtp.MailOptions) error {
 	if s.server.limit > 0 && opts.Size > s.server.limit {
 		return &smtp.SMTPError{Code: 552, EnhancedCode: smtp.EnhancedCode{5, 3, 4}, Message: "Message size exceeds the limit"}
 	}
+	s.server.setPhase(s.conn, fresh)
 	return nil
 }
 
@@ -107,7 +108,7 @@ func (s *session) deliver(body io.Reader) (results []mail.Result) {
 // been answered.
 func (s *session) Reset() {
 	s.env = mail.Envelope{}
-	s.server.setBusy(s.conn, false)
+	s.server.setPhase(s.conn, idle)
 }
 
 // Logout is called when the connection ends.
