@@ -200,6 +200,21 @@ func (s *Server) setPhase(c *conn, p phase) {
 	c.last.Store(p == idle && s.stopping)
 }
 
+// again is for a connection that asks for another mail. While the server stops it is cut
+// off: Postfix makes a new one then, which waits for the next server.
+func (s *Server) again(c *conn) {
+	s.mu.Lock()
+	p, open := s.conns[c]
+	stopping := s.stopping && p == idle
+	if open && !stopping {
+		s.conns[c] = fresh
+	}
+	s.mu.Unlock()
+	if stopping {
+		c.Close()
+	}
+}
+
 // setReadDeadline bounds the next read of a connection. Under the lock, so that it does
 // not undo what Shutdown sets.
 func (s *Server) setReadDeadline(c *conn) {

@@ -104,11 +104,16 @@ func (s *session) deliver(body io.Reader) (results []mail.Result) {
 	return results
 }
 
-// Reset ends a transaction: at RSET (RFC 5321 section 4.1.1.5), and when a message has
-// been answered.
+// Reset ends a transaction: when a message has been answered, and at RSET (RFC 5321
+// section 4.1.1.5). By that Postfix asks whether a connection that it has kept is still
+// good, and brings its next mail when it is.
 func (s *session) Reset() {
 	s.env = mail.Envelope{}
-	s.server.setPhase(s.conn, idle)
+	if s.conn.inData.Load() {
+		s.server.setPhase(s.conn, idle)
+	} else {
+		s.server.again(s.conn)
+	}
 }
 
 // Logout is called when the connection ends.

@@ -20,7 +20,7 @@ type config struct {
 }
 
 type lmtpConfig struct {
-	Listen          string `toml:"listen" help:"unix:PATH, tcp:HOST:PORT of this machine, or systemd for the socket of postdesk.socket."`
+	Listen          string `toml:"listen" help:"unix:PATH, tcp:HOST:PORT of this machine, or systemd for whatever socket systemd has opened. One of systemd at this path is taken over."`
 	Mode            string `toml:"mode" help:"File mode of the unix socket, octal."`
 	Group           string `toml:"group" help:"Group of the unix socket: that of Postfix."`
 	MaxMessageBytes int64  `toml:"max_message_bytes" help:"Size from which on mail is refused; 0 leaves the limit to Postfix."`
@@ -51,7 +51,7 @@ type trustConfig struct {
 }
 
 type httpConfig struct {
-	Listen      string `toml:"listen" help:"ADDRESS:PORT, or systemd for the socket of postdesk-http.socket; empty: no TCP at all."`
+	Listen      string `toml:"listen" help:"ADDRESS:PORT; a socket of systemd at it is taken over. Empty: no TCP at all."`
 	AllowRemote bool   `toml:"allow_remote" help:"Allow an address that other machines reach. There is no TLS: put a proxy before it instead."`
 }
 
@@ -60,7 +60,7 @@ type controlConfig struct {
 }
 
 type logConfig struct {
-	Format string `toml:"format" help:"text or json; journal, which is text with priorities, is taken by itself under systemd."`
+	Format string `toml:"format" help:"text or json. Where systemd keeps the journal, each line says its priority and text leaves the time to it."`
 	Level  string `toml:"level" help:"debug, info, warn or error."`
 }
 

@@ -93,7 +93,7 @@ func (cmd *devStartCmd) options(a *app) (dev.Options, error) {
 		return dev.Options{}, configError{err}
 	}
 	return dev.Options{Desk: cfg.desk(), Trust: cfg.trust(), MaxMessageBytes: cfg.LMTP.MaxMessageBytes, HTTP: cmd.HTTP,
-		Version: version(), Log: newLogger(a.stderr, cfg, &slog.LevelVar{})}, nil
+		Version: version(), Log: newLogger(a.stderr, cfg, &slog.LevelVar{}, false)}, nil
 }
 
 func devEnv(d *dev.Desk) []string {

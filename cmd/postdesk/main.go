@@ -43,6 +43,7 @@ type commands struct {
 	Inspect       inspectCmd     `cmd:"" help:"Say what postdesk understands of mail in files; needs no agent."`
 	Postfix       postfixCmd     `cmd:"" help:"Print Postfix's side of the configuration, or check it."`
 	Configuration configCmd      `cmd:"" name:"config" help:"Print settings with their sources, or check the configuration."`
+	Systemd       systemdCmd     `cmd:"" help:"Print units for systemd: the service, its sockets, its user."`
 	Version       versionCmd     `cmd:"" help:"Print the version."`
 	Consume       consumeCmd     `cmd:"" help:"Run a program for each event of the feed, until it has handled it."`
 	Consumer      consumerCmd    `cmd:"" help:"Named consumers of the feed: list, remove."`

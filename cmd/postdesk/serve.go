@@ -11,7 +11,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"postdesk/cmd/postdesk/agent"
+	"postdesk/lmtp"
 	"postdesk/lmtp/verify"
 	"postdesk/postfix/submission"
 	"postdesk/ticketing"
@@ -41,7 +44,7 @@ func (serveCmd) Run(a *app) error {
 		return err
 	}
 	r := &running{load: a.config, cfg: cfg, level: &slog.LevelVar{}}
-	r.log = newLogger(a.stderr, cfg, r.level)
+	r.log = newLogger(a.stderr, cfg, r.level, toJournal(a.getenv("JOURNAL_STREAM"), a.stderr))
 	for _, name := range unknownEnv(a.environ) {
 		r.log.Warn("this environment variable is no setting", "variable", name)
 	}
@@ -57,14 +60,18 @@ func (serveCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	parts.Log = r.log
+	parts.Log, parts.Inherited = r.log, lmtp.Inherit()
 	if r.agent, err = agent.Start(ctx, parts); err != nil {
 		return err
 	}
 	r.log.Info("started", "version", version(), "lmtp", cfg.LMTP.Listen, "http", cfg.HTTP.Listen, "control", cfg.Control.Socket, "data", cfg.Data)
 	go r.reloadOn(ctx, hangup)
-	go r.watchdog(ctx)
-	notify(r.log, "READY=1")
+	go watchdog(ctx, r.log, r.agent.Alive)
+	for _, address := range parts.Inherited.Left() {
+		r.log.Warn("systemd has opened a socket at an address that no setting names: nobody answers there", "socket", address)
+	}
+	notify(r.log, "STATUS=taking mail")
+	notify(r.log, daemon.SdNotifyReady)
 	return r.untilStopped(ctx, stop)
 }
 
@@ -77,7 +84,7 @@ func (r *running) untilStopped(ctx context.Context, stop func()) (err error) {
 		r.log.Error("stopping: a part of the agent has failed", "error", err)
 	}
 	stop()
-	notify(r.log, "STOPPING=1")
+	notify(r.log, daemon.SdNotifyStopping)
 	if stopErr := r.agent.Stop(); err == nil {
 		err = stopErr
 	}

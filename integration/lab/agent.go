@@ -54,6 +54,9 @@ type Agent struct {
 	Control string // path of the control socket
 	URL     string // of the HTTP port
 
+	// Sockets are held open over the agent's restarts, as systemd does (sd_listen_fds(3)).
+	Sockets []*os.File
+
 	lab  *Lab
 	env  []string
 	logs string
@@ -148,6 +151,9 @@ func (l *Lab) NewAgent(binary string, o AgentOptions) (*Agent, error) {
 	)
 }
 
+// Env adds to the environment of the processes to come.
+func (a *Agent) Env(vars ...string) { a.env = append(a.env, vars...) }
+
 // Start runs the agent and waits until it says that it is ready.
 func (a *Agent) Start(ctx context.Context) error {
 	if err := a.Launch(); err != nil {
@@ -169,6 +175,11 @@ func (a *Agent) Launch() error {
 	}
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(a.Binary, "--config", a.Config, "serve")
+	if len(a.Sockets) > 0 {
+		// The pid is known to the shell alone, and stays when it becomes the agent.
+		cmd = exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=$0 exec "$@"`, fmt.Sprint(len(a.Sockets)), a.Binary, "--config", a.Config, "serve")
+		cmd.ExtraFiles = a.Sockets
+	}
 	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, a.env
 	// A test that panics runs no deferred calls, and the agent must not stay. Of its
 	// own group, so that Ctrl-C reaches it through us alone.

@@ -27,7 +27,7 @@ func Need(programs ...string) error {
 		master: "postfix", "/usr/sbin/postfix": "postfix", "smtp-sink": "postfix",
 		"saslpasswd2": "sasl2-bin", "sasldb": "libsasl2-modules-db", "swaks": "swaks", "s-nail": "s-nail", "strace": "strace",
 		"/usr/lib/dovecot/lmtp": "dovecot-lmtpd", "dovecot": "dovecot-core", "sqlite3": "sqlite3",
-		"flock": "util-linux", "/usr/lib/dovecot/imap": "dovecot-imapd", "opendkim": "opendkim", "rspamd": "rspamd",
+		"flock": "util-linux", "unshare": "util-linux", "/lib/systemd/systemd": "systemd", "systemctl": "systemd", "systemd-analyze": "systemd", "/usr/lib/dovecot/imap": "dovecot-imapd", "opendkim": "opendkim", "rspamd": "rspamd",
 	}
 	lacking := map[string]bool{}
 	for _, p := range programs {

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"postdesk/ticketing"
 )
@@ -55,8 +56,8 @@ type DB struct {
 
 var _ ticketing.Store = (*DB)(nil)
 
-// readerCount is how many reads may go on at the same time.
-const readerCount = 8
+// ReaderCount is how many reads may go on at the same time.
+const ReaderCount = 8
 
 // minFree is the space under which Check complains, before writes begin to fail.
 const minFree = 16 << 20
@@ -86,7 +87,7 @@ func Open(ctx context.Context, dir string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{dir: dir, log: o.Log, wait: o.QueueWait, lock: lock, readers: make(chan *conn, readerCount), codec: newCodec(), recent: newRecent()}
+	d := &DB{dir: dir, log: o.Log, wait: o.QueueWait, lock: lock, readers: make(chan *conn, ReaderCount), codec: newCodec(), recent: newRecent()}
 	if err := d.start(ctx, o); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("store in %s: %w", dir, err)
@@ -110,7 +111,7 @@ func (d *DB) start(ctx context.Context, o Options) error {
 		return err
 	}
 	d.writer = newWriter(writerDSN(path, o.Synchronous, false), o)
-	for range readerCount {
+	for range ReaderCount {
 		d.readers <- &conn{dsn: readerDSN(path)}
 	}
 	go d.writer.run()
@@ -140,7 +141,7 @@ func (d *DB) Close() error {
 	}
 	d.using.Wait()
 	var errs []error
-	for range readerCount {
+	for range ReaderCount {
 		errs = append(errs, (<-d.readers).close())
 	}
 	// The writer is last: closing the last connection brings the log into the database.
@@ -200,6 +201,24 @@ func (d *DB) Check(ctx context.Context) error {
 		_, err := t.LastSeq()
 		return err
 	})
+}
+
+// Alive says whether the writer and the readers answer, and waits for that until ctx
+// ends, or longer when a write hangs in mid-air. A fault is an answer too; and that
+// somebody else holds the database is no fault of this process.
+func (d *DB) Alive(ctx context.Context) error {
+	err := d.Write(ctx, func(ticketing.Tx) error { return nil })
+	if late := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrBusy); late && code(d.writer.fault()) != sqlite3.SQLITE_BUSY {
+		return fmt.Errorf("the writer does not answer: %w", err)
+	}
+	err = d.read(ctx, func(t *tx) error {
+		_, err := t.LastSeq()
+		return err
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("the readers do not answer: %w", err)
+	}
+	return nil
 }
 
 // Stats are counts since Open, and sizes.

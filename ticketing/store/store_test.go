@@ -213,7 +213,7 @@ func TestReadFaults(t *testing.T) {
 	d := open(t, t.TempDir())
 	sentinel := errors.New("mine")
 	var kept ticketing.Tx
-	for range 2 * readerCount { // more than there are connections: each must come back
+	for range 2 * ReaderCount { // more than there are connections: each must come back
 		err := d.Read(t.Context(), func(tx ticketing.Tx) error { kept = tx; return sentinel })
 		if !errors.Is(err, sentinel) {
 			t.Fatal(err)

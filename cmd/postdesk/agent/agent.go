@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"postdesk/lmtp"
 	"postdesk/lmtp/verify"
 	"postdesk/postfix/submission"
 	"postdesk/ticketing"
@@ -36,8 +37,9 @@ type Config struct {
 	Workers     int // that submit at the same time
 	Resolver    Resolver
 	Trust       verify.Trust
-	HTTP        string // ADDRESS:PORT of the API; empty: no TCP
-	Control     string // path of the control socket
+	HTTP        string          // ADDRESS:PORT of the API; empty: no TCP
+	Control     string          // path of the control socket
+	Inherited   *lmtp.Inherited // sockets of systemd; nil: none
 	Version     string
 	Log         *slog.Logger
 }
@@ -85,6 +87,9 @@ func Start(ctx context.Context, cfg Config) (*Agent, error) {
 
 // Desk is where every rule about tickets is.
 func (g *Agent) Desk() *ticketing.Desk { return g.desk }
+
+// Alive says whether the store answers, reads and writes.
+func (g *Agent) Alive(ctx context.Context) error { return g.store.Alive(ctx) }
 
 // HTTPAddr is where the API listens; nil when it has no TCP.
 func (g *Agent) HTTPAddr() net.Addr { return g.http }

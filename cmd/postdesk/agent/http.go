@@ -23,7 +23,7 @@ func (g *Agent) startHTTP(ctx context.Context) error {
 	// Root and the agent's own user alone: whoever speaks there acts for every member of
 	// staff. The group is for a folder that is made now: Postfix's socket may be in it too.
 	control, err := lmtp.Listen(ctx, "unix:"+g.cfg.Control, lmtp.ListenOptions{
-		Mode: 0o600, Group: g.cfg.LMTP.Group, Log: g.log.With("socket", "control"),
+		Mode: 0o600, Group: g.cfg.LMTP.Group, Inherited: g.cfg.Inherited, Log: g.log.With("socket", "control"),
 	})
 	if err != nil {
 		return fmt.Errorf("control.socket: %w", err)
@@ -32,9 +32,11 @@ func (g *Agent) startHTTP(ctx context.Context) error {
 	if g.cfg.HTTP == "" {
 		return nil
 	}
-	l, err := net.Listen("tcp", g.cfg.HTTP)
-	if err != nil {
-		return fmt.Errorf("http.listen: %w", err)
+	l := g.cfg.Inherited.Take("tcp", g.cfg.HTTP)
+	if l == nil {
+		if l, err = net.Listen("tcp", g.cfg.HTTP); err != nil {
+			return fmt.Errorf("http.listen: %w", err)
+		}
 	}
 	g.http = l.Addr()
 	g.log.Info("HTTP API", "address", l.Addr().String())

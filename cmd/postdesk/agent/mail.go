@@ -33,7 +33,7 @@ func (g *Agent) startQueue(context.Context) error {
 // startLMTP opens the door for mail, when all behind it runs.
 func (g *Agent) startLMTP(ctx context.Context) error {
 	l, err := lmtp.Listen(ctx, g.cfg.LMTP.Listen, lmtp.ListenOptions{
-		Mode: g.cfg.LMTP.Mode, Group: g.cfg.LMTP.Group, PeerUIDs: postfixUIDs(g.cfg.LMTP.Group), Log: g.log,
+		Mode: g.cfg.LMTP.Mode, Group: g.cfg.LMTP.Group, PeerUIDs: postfixUIDs(g.cfg.LMTP.Group), Inherited: g.cfg.Inherited, Log: g.log,
 	})
 	if err != nil {
 		return fmt.Errorf("lmtp: %w", err)
