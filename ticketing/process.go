@@ -40,12 +40,16 @@ type job struct {
 func (d *Desk) process(ctx context.Context) {
 	reports := make(chan func(), inFlight)
 	slots := make(chan struct{}, d.cfg.Workers)
-	var jobs []*job // by ID of the arrival
+	var jobs []*job  // by ID of the arrival
+	var newest int64 // arrival that was fetched; older ones are looked for once a second
 	retry := time.NewTicker(time.Second)
 	defer retry.Stop()
 	for fetch := true; ; {
 		if fetch && len(jobs) < inFlight {
-			jobs = d.fetch(ctx, jobs, slots, reports)
+			jobs = d.fetch(ctx, jobs, newest, slots, reports)
+			if n := len(jobs); n > 0 {
+				newest = max(newest, jobs[n-1].arrival.ID)
+			}
 		}
 		fetch = false
 		select {
@@ -54,7 +58,8 @@ func (d *Desk) process(ctx context.Context) {
 		case <-d.wake:
 			fetch = true
 		case <-retry.C:
-			fetch = true
+			// What failed, and what came again for another recipient.
+			fetch, newest = true, 0
 		case report := <-reports:
 			report()
 			for more := true; more; { // take all that is there: one commit for many
@@ -72,11 +77,12 @@ func (d *Desk) process(ctx context.Context) {
 	}
 }
 
-// fetch adds pending arrivals that are not in flight yet, and starts their workers.
-func (d *Desk) fetch(ctx context.Context, jobs []*job, slots chan struct{}, reports chan func()) []*job {
+// fetch adds pending arrivals after an ID that are not in flight yet, and starts their
+// workers.
+func (d *Desk) fetch(ctx context.Context, jobs []*job, after int64, slots chan struct{}, reports chan func()) []*job {
 	var pending []Arrival
 	err := d.store.Read(ctx, func(tx Tx) (err error) {
-		pending, err = tx.PendingArrivals(0, 2*inFlight)
+		pending, err = tx.PendingArrivals(after, 2*inFlight)
 		return err
 	})
 	if err != nil {

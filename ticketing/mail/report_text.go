@@ -15,9 +15,9 @@ var (
 		`mail[-_. ]?(delivery|deliverer|system|service|administrat|router|gateway|server|agent|handler|master|er)\b|delivery[-_. ]?(subsystem|system|agent|notif|status|report)|internet mail delivery|` +
 		`(smtp|lmtp)[-_. ]?(gateway|server|service|agent|daemon|delivery)|microsoft exchange|microsoftexchange)`)
 	// Names that people use too: they need a code beside the words.
-	perhaps = regexp.MustCompile(`(?i)^\W*((do[-_. ]?)?no[-_. ]?t?[-_. ]?reply|root|system|mailadmin|administrator|system administrator|admin\b|virus|antivirus|anti-virus|notification|autoreply|automat)`)
+	perhaps = mustStem(`(?i)^\W*((do[-_. ]?)?no[-_. ]?t?[-_. ]?reply|root|system|mailadmin|administrator|system administrator|admin\b|virus|antivirus|anti-virus|notification|autoreply|automat)`)
 	// What a report says of itself in its subject, or in its first lines.
-	undelivered = regexp.MustCompile(`(?i)un(able to )?deliver|non[- ]?(deliver|remis|recens)|not (be |been |successfully )?(deliver|sent\b)|(could ?n[o']t|cannot|can't|did ?n[o']t|unable to|failed to|not able to|n[o']t able to) (be )?(deliver|sen[dt]|reach|accept|receive)|` +
+	undelivered = mustStem(`(?i)un(able to )?deliver|non[- ]?(deliver|remis|recens)|not (be |been |successfully )?(deliver|sent\b)|(could ?n[o']t|cannot|can't|did ?n[o']t|unable to|failed to|not able to|n[o']t able to) (be )?(deliver|sen[dt]|reach|accept|receive)|` +
 		`deliver(y|ing)[- ](status|failure|failed|error|problem|report|has|delay|attempt|notif|warning|to )|` +
 		`(failure|failed) (notice|deliver|mail|to deliver|recipient|message)|failure[- ]delivery|(mail|message|e-?mail|delivery) (delivery )?(failed|failure|error|bounced|problem|warning|status)|` +
 		`return(ed|ing) (mail|message|e-?mail|to sender)|mail (system )?error|message (was )?(rejected|refused|blocked|not delivered)|(user|recipient|mailbox|host|domain|address)[- ](is )?(unknown|rejected|not found|full|unavailable|does not exist|disabled|invalid)|` +
