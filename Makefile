@@ -1,10 +1,11 @@
 # postdesk. Two commands need no other: `make run` to see it work, `make test` to know that it does.
-.PHONY: help build run demo test check bench fuzz deps deps-test deps-run deps-bench
+.PHONY: help build run demo test torture check bench fuzz deps deps-test deps-run deps-bench
 
 help:
 	@echo "make run    a private Postfix on loopback with the agent behind it; says what to send"
 	@echo "make demo   plays one conversation on it and prints every mail"
 	@echo "make test   sets up and passes every test (as root, on Debian)"
+	@echo "make torture  the whole of the tests of which make test runs a share"
 	@echo "make bench  compares with smtp-sink and Dovecot in one run"
 	@echo "make fuzz   fuzzes what parses, FUZZTIME (30s) each; make test does so for 3s"
 	@echo "make check  gofmt, vet, staticcheck"
@@ -25,6 +26,9 @@ test: deps-test check
 	[ -n "$$tags" ] || echo "no namespaces here: the test with a real systemd is left out"; \
 	set -x; go test -race -timeout 9m $$tags ./...
 	integration/fuzz.sh 3s
+
+torture: deps-test
+	POSTDESK_TORTURE=1 go test -timeout 60m -count=1 -v -run 'Consume' ./integration
 
 check:
 	@fmt=$$(gofmt -l .); [ -z "$$fmt" ] || { echo "gofmt: $$fmt"; exit 1; }

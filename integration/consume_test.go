@@ -1,15 +1,11 @@
 package integration
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -41,76 +37,6 @@ func (d *desk) script(text string) string {
 	path := filepath.Join(d.t.TempDir(), "script")
 	d.must(os.WriteFile(path, []byte("#!/bin/sh\nset -eu\n"+text), 0o700))
 	return path
-}
-
-// A shell script answers mail. It, the agent and the command that runs it are killed at
-// random: each mail is answered, and no mail twice but under the same Message-ID.
-func TestConsumeAnswersOnceThroughKills(t *testing.T) {
-	const mails, kills = 20, 4
-	d := newDesk(t, 2*time.Minute, lab.Options{}, lab.AgentOptions{})
-	script := d.script(fmt.Sprintf(`event=$(cat)
-printf '%%s\n' "Your mail was: $POSTDESK_TICKET" | %q --config %q reply "$POSTDESK_TICKET"
-`, d.agent.Binary, d.agent.Config))
-	for i := range mails {
-		d.write(lab.Letter{From: fmt.Sprintf("person%d@%s", i, lab.SignedDomain), To: "new@" + lab.Domain, Subject: fmt.Sprintf("Question %d", i),
-			MessageID: fmt.Sprintf("q%d@%s", i, lab.SignedDomain), Body: "How do I set my password?\n"})
-	}
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 1))
-	words, err := os.Create(filepath.Join(t.TempDir(), "words"))
-	d.must(err)
-	defer words.Close()
-	start := func() *exec.Cmd {
-		cmd := exec.Command(d.agent.Binary, "--config", d.agent.Config, "consume", "answers", "--type", "message.received", "--actor", "human", "--workers", "2", "--backoff", "50ms", "--", script)
-		cmd.Stderr, cmd.Stdout = words, words
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-		d.must(cmd.Start())
-		return cmd
-	}
-	end := func(cmd *exec.Cmd) {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the script too
-		_ = cmd.Wait()
-	}
-	consumer := start()
-	for range kills {
-		select { // at a random moment of its work; nothing is waited for here
-		case <-d.ctx.Done():
-		case <-time.After(time.Duration(random.IntN(200)) * time.Millisecond):
-		}
-		end(consumer)
-		d.must(d.agent.Kill())
-		d.must(d.agent.Start(d.ctx))
-		consumer = start()
-	}
-	defer func() { end(consumer) }()
-	d.until("the consumer to be done", func() (bool, error) {
-		c := d.consumer("answers")
-		if c.Dead == 0 && (len(d.Sink.Mails()) < mails || c.Behind > 0) {
-			return false, fmt.Errorf("%+v, %d mails out; its words: %s", c, len(d.Sink.Mails()), words.Name())
-		}
-		return true, nil
-	})
-	d.must(d.Empty(d.ctx))
-	answers := map[string]map[string]int{} // recipient, Message-ID
-	for _, m := range d.Sink.Mails() {
-		if !bytes.Contains(m.Data, []byte("Your mail was: SUPPORT-")) {
-			continue // an acknowledgement
-		}
-		if m.Header("Auto-Submitted") != "auto-replied" {
-			t.Errorf("a program's answer says Auto-Submitted: %q", m.Header("Auto-Submitted"))
-		}
-		to := strings.Join(m.To, " ")
-		if answers[to] == nil {
-			answers[to] = map[string]int{}
-		}
-		answers[to][m.Header("Message-ID")]++
-	}
-	for i := range mails {
-		if ids := answers[fmt.Sprintf("person%d@%s", i, lab.SignedDomain)]; len(ids) != 1 {
-			t.Errorf("person %d has %d answers: %v", i, len(ids), ids)
-		}
-	}
 }
 
 // An event that a program cannot handle steps aside, and can be handled later.
