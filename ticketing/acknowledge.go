@@ -3,7 +3,6 @@ package ticketing
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -39,8 +38,20 @@ const (
 	acknowledgeDue  = "due"
 )
 
-// silence is why nothing goes out by machine: a word for events, a sentence for people.
-type silence struct{ word, text string }
+// silence is why nothing goes out by machine: a word for events, a sentence for people, and
+// when it may be otherwise; zero where time changes nothing.
+type silence struct {
+	word, text string
+	until      time.Time
+}
+
+// Busy says that there is too much of something for now.
+type Busy struct {
+	Text  string
+	After time.Duration // when it is of use to ask again
+}
+
+func (b Busy) Error() string { return b.Text }
 
 // acknowledgement says whether a mail that opens a ticket is to be acknowledged: due, or
 // the reason why not, or neither where nobody expects one.
@@ -52,17 +63,17 @@ func (d *Desk) acknowledgement(a Arrival, j *job, dec Decision, queue string) (d
 	case d.queueOf(queue).Acknowledge == AcknowledgeOff:
 		return false, silence{}
 	case dec.Spam:
-		return false, silence{"spam", "not acknowledged: it is taken for spam"}
+		return false, silence{word: "spam", text: "not acknowledged: it is taken for spam"}
 	case !dec.Acknowledge:
-		return false, silence{"row " + dec.Row, "not acknowledged: " + notAcknowledged(dec)}
+		return false, silence{word: "row " + dec.Row, text: "not acknowledged: " + notAcknowledged(dec)}
 	case nobodyReads(local):
-		return false, silence{"unread address", "not acknowledged: the author's address looks like one that nobody reads"}
+		return false, silence{word: "unread address", text: "not acknowledged: the author's address looks like one that nobody reads"}
 	case auto.Automatic || auto.Suppress || a.ReversePath == "":
-		return false, silence{"asked", "not acknowledged: the mail asks for no automatic answer (" + auto.Why + ")"}
+		return false, silence{word: "asked", text: "not acknowledged: the mail asks for no automatic answer (" + auto.Why + ")"}
 	case notOurs == nil:
-		return false, silence{"own address", "not acknowledged: it bears an address of this desk"}
+		return false, silence{word: "own address", text: "not acknowledged: it bears an address of this desk"}
 	case d.now().Sub(a.Received) > acknowledgeWithin:
-		return false, silence{"late", "not acknowledged: it is more than an hour old"}
+		return false, silence{word: "late", text: "not acknowledged: it is more than an hour old"}
 	}
 	return true, silence{}
 }
@@ -117,7 +128,7 @@ func (d *Desk) acknowledge(ctx context.Context, e Event) (func(Tx) error, error)
 		return nil, err
 	}
 	if why == (silence{}) && (len(c.people) == 0 || c.people[0].Role != RoleRequester) {
-		why = silence{"muted", "not acknowledged: the requester gets no mail"}
+		why = silence{word: "muted", text: "not acknowledged: the requester gets no mail"}
 	}
 	if why != (silence{}) {
 		return func(tx Tx) error { return d.keepSilent(tx, opened.ID, why) }, nil
@@ -170,9 +181,9 @@ func (d *Desk) limited(tx Tx, t Ticket) (silence, error) {
 	case err != nil:
 		return silence{}, err
 	case recent > 0:
-		return silence{"limit", "not acknowledged: this sender had an acknowledgement within 10 minutes"}, nil
+		return silence{word: "limit", text: "not acknowledged: this sender had an acknowledgement within 10 minutes"}, nil
 	case daily >= acknowledgeDaily:
-		return silence{"limit", "not acknowledged: this sender had 10 acknowledgements within a day"}, nil
+		return silence{word: "limit", text: "not acknowledged: this sender had 10 acknowledgements within a day"}, nil
 	}
 	return d.shareSpent(tx, t.Requester, t.ID)
 }
@@ -183,10 +194,10 @@ func (d *Desk) shareSpent(tx Tx, recipient string, ticket int64) (silence, error
 	switch {
 	case err != nil:
 		return silence{}, err
-	case to >= automaticShare:
-		return silence{"limit", fmt.Sprintf("nothing was sent by machine: this address had %d such mails within an hour", to)}, nil
-	case about >= automaticShare:
-		return silence{"limit", fmt.Sprintf("nothing was sent by machine: %d such mails went out for this ticket within an hour", about)}, nil
+	case to.Mails >= automaticShare:
+		return silence{"limit", fmt.Sprintf("nothing was sent by machine: this address had %d such mails within an hour", to.Mails), to.Oldest.Add(automaticSpan)}, nil
+	case about.Mails >= automaticShare:
+		return silence{"limit", fmt.Sprintf("nothing was sent by machine: %d such mails went out for this ticket within an hour", about.Mails), about.Oldest.Add(automaticSpan)}, nil
 	}
 	return silence{}, nil
 }
@@ -274,35 +285,41 @@ func shortened(s string, most int) string {
 	return string(runes[:most]) + "…"
 }
 
-// mayAnswer says whether a program's reply may go out: never to automatic mail, and within
-// the share of everything that goes out by machine.
+// mayAnswer says whether a program's reply may go out: never to automatic mail
+// (ErrConflict), and within the share of everything that goes out by machine (Busy).
 func (d *Desk) mayAnswer(tx Tx, t Ticket) error {
 	all, err := tx.Messages(t.ID)
 	if err != nil {
 		return err
 	}
-	since, sent := d.now().Add(-automaticSpan), 0
+	since := d.now().Add(-automaticSpan)
+	var sent []time.Time
 	var lastIn Message
 	for _, m := range all {
 		if m.Kind == KindInbound {
 			lastIn = m
 		}
 		if m.Kind == KindReply && m.Automatic && m.Received.After(since) {
-			sent++ // also those whose mail is not made yet
+			sent = append(sent, m.Received) // also those whose mail is not made yet
 		}
 	}
-	if lastIn.Automatic {
-		return fmt.Errorf("%w: the newest mail of %s is automatic, and a program does not answer it (RFC 3834)", ErrConflict, t.Name())
+	switch n := len(sent); {
+	case lastIn.Automatic:
+		err = fmt.Errorf("%w: the newest mail of %s is automatic, and a program does not answer it (RFC 3834)", ErrConflict, t.Name())
+	case n >= automaticShare:
+		err = d.busyUntil(sent[n-automaticShare].Add(automaticSpan), fmt.Sprintf("programs have answered %d times in %s within an hour", n, t.Name()))
+	default:
+		var why silence
+		if why, err = d.shareSpent(tx, t.Requester, t.ID); err == nil && why != (silence{}) {
+			err = d.busyUntil(why.until, why.text)
+		}
 	}
-	if sent >= automaticShare {
-		return fmt.Errorf("%w: programs have answered %d times in %s within an hour", ErrConflict, sent, t.Name())
-	}
-	why, err := d.shareSpent(tx, t.Requester, t.ID)
-	if err == nil && why != (silence{}) {
-		err = fmt.Errorf("%w: %s", ErrConflict, why.text)
-	}
-	if errors.Is(err, ErrConflict) {
+	if err != nil {
 		d.log.Warn("a program's reply is refused", "ticket", t.Name(), "why", err.Error())
 	}
 	return err
+}
+
+func (d *Desk) busyUntil(at time.Time, text string) error {
+	return Busy{text, max(at.Sub(d.now()), time.Second)}
 }

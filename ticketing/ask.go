@@ -2,7 +2,6 @@ package ticketing
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strconv"
@@ -31,8 +30,8 @@ func (d *Desk) Ask(ctx context.Context, by Actor, q Question) (m Message, again 
 	if strings.TrimSpace(q.Text) == "" {
 		return m, false, fmt.Errorf("%w: the text is empty", ErrInvalid)
 	}
-	request := sha256.Sum256(fmt.Appendf(nil, "ask %q %q %q %q", q.Ticket, q.To, q.Subject, q.Text))
-	return d.once(ctx, by, q.Key, request, func(tx Tx) (Message, error) { return d.addQuestion(tx, by, q) })
+	request := requested("ask", q.Ticket, q.To, q.Subject, q.Text)
+	return d.onceMessage(ctx, by, q.Key, request, func(tx Tx) (Message, error) { return d.addQuestion(tx, by, q) })
 }
 
 func (d *Desk) addQuestion(tx Tx, by Actor, q Question) (Message, error) {

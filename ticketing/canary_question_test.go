@@ -74,7 +74,7 @@ func TestCanaryQuestions(t *testing.T) {
 
 func mustHeld(w *world) []ticketing.Message {
 	w.t.Helper()
-	held, _, err := w.Held(w.ctx, 0, 200)
+	held, _, err := w.Held(w.ctx, ticketing.Actor{}, 0, 200)
 	w.must(held, err)
 	return held
 }

@@ -127,9 +127,18 @@ func tagsAfter(tags []string, c Change) []string {
 
 // Change changes a ticket: all of it, or nothing.
 func (d *Desk) Change(ctx context.Context, by Actor, ticket string, c Change) (t Ticket, err error) {
+	return d.ChangeIf(ctx, by, ticket, nil, c)
+}
+
+// ChangeIf is Change for a ticket that is at one of these versions, none for any; else
+// ErrPrecondition.
+func (d *Desk) ChangeIf(ctx context.Context, by Actor, ticket string, versions []int64, c Change) (t Ticket, err error) {
 	err = d.write(ctx, func(tx Tx) error {
 		var err error
 		if t, err = d.ticketByName(tx, ticket); err != nil {
+			return err
+		}
+		if err := t.matches(versions); err != nil {
 			return err
 		}
 		c := c // the transaction may run again

@@ -81,8 +81,9 @@ func (f Filter) passes(e Event) bool {
 }
 
 // PutConsumer makes a consumer that begins after an event, or changes the filter of one
-// that is there and leaves its place.
-func (d *Desk) PutConsumer(ctx context.Context, name string, f Filter, after int64) (c Consumer, err error) {
+// that is there and leaves its place. Who sees some queues only gets these, and cannot
+// change a consumer of others.
+func (d *Desk) PutConsumer(ctx context.Context, by Actor, name string, f Filter, after int64) (c Consumer, err error) {
 	if !consumerName.MatchString(name) {
 		return c, fmt.Errorf("%w: %q is no name of a consumer: small letters, digits, dot, dash, 63 at most", ErrInvalid, name)
 	}
@@ -92,12 +93,20 @@ func (d *Desk) PutConsumer(ctx context.Context, name string, f Filter, after int
 	if err := f.check(); err != nil {
 		return c, err
 	}
+	if len(f.Queues) == 0 {
+		f.Queues = by.Queues
+	}
+	if !f.within(by) {
+		return c, fmt.Errorf("queues %s: %w", strings.Join(f.Queues, " "), ErrNotFound)
+	}
 	err = d.store.Write(ctx, func(tx Tx) error {
 		switch c, err = tx.Consumer(name); {
 		case errors.Is(err, ErrNotFound):
 			c = Consumer{Name: name, Seq: after, Created: d.now()}
 		case err != nil:
 			return err
+		case !c.Filter.within(by):
+			return fmt.Errorf("consumer %q: %w", name, ErrNotFound)
 		}
 		c.Filter = f
 		return tx.PutConsumer(c)
@@ -105,8 +114,8 @@ func (d *Desk) PutConsumer(ctx context.Context, name string, f Filter, after int
 	return c, err
 }
 
-// Consumers lists the named consumers with their lag.
-func (d *Desk) Consumers(ctx context.Context) (all []Lag, err error) {
+// Consumers lists the named consumers that an actor sees, with their lag.
+func (d *Desk) Consumers(ctx context.Context, by Actor) (all []Lag, err error) {
 	err = d.store.Read(ctx, func(tx Tx) error {
 		all = nil
 		last, err := tx.LastSeq()
@@ -115,6 +124,9 @@ func (d *Desk) Consumers(ctx context.Context) (all []Lag, err error) {
 		}
 		consumers, err := tx.Consumers()
 		for _, c := range consumers {
+			if !c.Filter.within(by) {
+				continue
+			}
 			dead, err := tx.DeadLetters(c.Name, 0, 0)
 			if err != nil {
 				return err
@@ -139,39 +151,38 @@ func (d *Desk) named(name string, err error) error {
 }
 
 // ConsumerEvents gives events for a consumer after what it has acknowledged, or after a
-// later place that it has seen, and waits for one until ctx ends. Next is how far the
-// feed was looked through: acknowledging it passes over what the filter leaves out.
-func (d *Desk) ConsumerEvents(ctx context.Context, name string, after int64, limit int, wait time.Duration) (events []Event, next int64, err error) {
-	var c Consumer
+// later place that it has seen, and waits for one for a while. Next is how far the feed
+// was looked through: acknowledging it passes over what the filter leaves out.
+func (d *Desk) ConsumerEvents(ctx context.Context, by Actor, name string, after int64, limit int, wait time.Duration) (events []Event, next int64, err error) {
+	c, err := d.consumer(ctx, name)
+	if err != nil {
+		return nil, 0, err
+	}
+	return d.Sift(ctx, func(e Event) bool { return by.Sees(e.Queue) && c.Filter.passes(e) }, max(after, c.Seq), limit, wait)
+}
+
+func (d *Desk) consumer(ctx context.Context, name string) (c Consumer, err error) {
 	err = d.store.Read(ctx, func(tx Tx) (err error) {
 		c, err = tx.Consumer(name)
 		return err
 	})
-	if err != nil {
-		return nil, 0, d.named(name, err)
-	}
-	next = max(after, c.Seq)
-	from := next
-	waiting, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	for {
-		page, err := d.Events(ctx, next, 500)
-		// Not after events that the filter left out: acknowledging those first keeps the lag true.
-		if err == nil && len(page) == 0 && wait > 0 && next == from {
-			page, err = d.WaitEvents(waiting, next, 500)
+	return c, d.named(name, err)
+}
+
+// MoveConsumer sets the place of a consumer: back, so that it gets events again, or on.
+func (d *Desk) MoveConsumer(ctx context.Context, name string, seq int64) (c Consumer, err error) {
+	err = d.store.Write(ctx, func(tx Tx) error {
+		last, err := tx.LastSeq()
+		if err != nil {
+			return err
 		}
-		if err != nil || len(page) == 0 {
-			return events, next, err
+		if c, err = tx.Consumer(name); err != nil {
+			return err
 		}
-		for _, e := range page {
-			if c.Filter.passes(e) {
-				events = append(events, e)
-			}
-			if next = e.Seq; len(events) == limit {
-				return events, next, nil
-			}
-		}
-	}
+		c.Seq = min(seq, last)
+		return tx.PutConsumer(c)
+	})
+	return c, d.named(name, err)
 }
 
 // Acknowledge says that a consumer is done with all events up to seq. An older place
@@ -197,19 +208,20 @@ func acknowledge(tx Tx, name string, seq int64) error {
 }
 
 // Bury puts an event aside that a consumer cannot handle, so that those behind it go on.
-func (d *Desk) Bury(ctx context.Context, l DeadLetter) error {
+func (d *Desk) Bury(ctx context.Context, by Actor, l DeadLetter) error {
 	l.At = d.now()
 	l.Reason = clipped(l.Reason, 1000)
-	return d.named(l.Consumer, d.write(ctx, func(tx Tx) error {
+	_, _, err := d.once(ctx, by, by.Key, requested("bury", l.Consumer, l.Seq), func(tx Tx) (int64, error) {
 		if _, err := tx.Consumer(l.Consumer); err != nil {
-			return err
+			return 0, err
 		}
 		if err := tx.PutDeadLetter(l); err != nil {
-			return err
+			return 0, err
 		}
-		return tx.Append(&Event{Time: d.now(), Type: ConsumerFailed, Actor: "system", Origin: "system",
+		return l.Seq, tx.Append(&Event{Time: d.now(), Type: ConsumerFailed, Actor: "system", Origin: "system",
 			Facts: map[string]string{"consumer": l.Consumer, "event": fmt.Sprint(l.Seq)}})
-	}))
+	})
+	return d.named(l.Consumer, err)
 }
 
 func clipped(s string, n int) string {

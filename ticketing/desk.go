@@ -19,6 +19,9 @@ var ErrConflict = errors.New("conflict")
 // ErrInvalid is for a request that can never be carried out as it is.
 var ErrInvalid = errors.New("invalid")
 
+// ErrPrecondition is for a request that was made for something as it was before.
+var ErrPrecondition = errors.New("precondition failed")
+
 // ErrTooLarge is for a request with more in it than the desk takes.
 var ErrTooLarge = errors.New("too large")
 
@@ -122,6 +125,9 @@ func (d *Desk) SetQueues(queues []Queue, roles map[string]string) error {
 	d.addresses.Store(a)
 	return nil
 }
+
+// Domain is the first domain of the desk.
+func (d *Desk) Domain() string { return d.cfg.Domain }
 
 // MaxAttachmentBytes bounds the files of one reply, all together.
 func (d *Desk) MaxAttachmentBytes() int64 { return d.cfg.MaxAttachmentBytes }

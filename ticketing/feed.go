@@ -2,6 +2,7 @@ package ticketing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -9,13 +10,70 @@ import (
 // consumeTries is how often a consumer tries one event before it is passed over.
 const consumeTries = 10
 
-// Events gives events after a sequence number, at most limit.
+// Gone says that the events after a place of the feed are not kept any more.
+type Gone struct {
+	After  int64 // the place
+	Oldest int64 // the first event that is still there, or the next one that will be
+}
+
+func (g Gone) Error() string {
+	return fmt.Sprintf("the events after %d are not kept any more; the oldest that is there is %d", g.After, g.Oldest)
+}
+
+// Events gives events after a sequence number, at most limit. After 0 is the beginning of
+// what there is; where events after another place are missing it gives Gone.
 func (d *Desk) Events(ctx context.Context, after int64, limit int) (events []Event, err error) {
 	err = d.store.Read(ctx, func(tx Tx) (err error) {
-		events, err = tx.Events(after, limit)
-		return err
+		if events, err = tx.Events(after, limit); err != nil || after == 0 {
+			return err
+		}
+		next := after + 1 // the sequence has no gaps but what was taken away
+		if len(events) > 0 {
+			next = events[0].Seq
+		} else if last, err := tx.LastSeq(); err != nil {
+			return err
+		} else if last > after {
+			next = last + 1
+		}
+		if next > after+1 {
+			return Gone{after, next}
+		}
+		return nil
 	})
-	return events, err
+	if err != nil {
+		return nil, err
+	}
+	return events, nil
+}
+
+// Sift gives events that pass after a place of the feed, and waits for one for a while.
+// Next is how far the feed was looked through.
+func (d *Desk) Sift(ctx context.Context, pass func(Event) bool, after int64, limit int, wait time.Duration) (events []Event, next int64, err error) {
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for next = after; ; {
+		page, err := d.Events(ctx, next, 500)
+		// Not after events that were left out: to acknowledge those first keeps a lag true.
+		if err == nil && len(page) == 0 && wait > 0 && next == after {
+			page, err = d.WaitEvents(waiting, next, 500)
+		}
+		if err != nil || len(page) == 0 {
+			return events, next, err
+		}
+		for _, e := range page {
+			if pass(e) {
+				events = append(events, e)
+			}
+			if next = e.Seq; len(events) == limit {
+				return events, next, nil
+			}
+		}
+	}
+}
+
+// EventsFor is Sift for what an actor sees.
+func (d *Desk) EventsFor(ctx context.Context, by Actor, after int64, limit int, wait time.Duration) (events []Event, next int64, err error) {
+	return d.Sift(ctx, func(e Event) bool { return by.Sees(e.Queue) }, after, limit, wait)
 }
 
 // LastSeq is the number of the newest event, 0 when there is none.
@@ -74,6 +132,12 @@ func (d *Desk) consume(ctx context.Context, name string, handle handler) {
 	}
 	for ctx.Err() == nil {
 		events, err := d.WaitEvents(ctx, cursor, 256)
+		var gone Gone
+		if errors.As(err, &gone) { // what is not kept any more was handled, or is too old to be
+			d.log.Warn("events were taken away before a consumer of our own has seen them", "consumer", name, "after", cursor, "oldest", gone.Oldest)
+			cursor = gone.Oldest - 1
+			continue
+		}
 		if err != nil {
 			if !d.complain(ctx, name, err) {
 				return

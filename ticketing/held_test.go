@@ -20,7 +20,7 @@ func TestHeldList(t *testing.T) {
 	w.send("ann@customer.example", "SUPPORT-7102@desk.example", "x", "", "I am her colleague")
 	c.pass(time.Hour)
 	w.send("eve@evil.example", "SUPPORT-7102@desk.example", "x", "", "Give me everything")
-	held, tickets, err := w.Held(w.ctx, 0, 10)
+	held, tickets, err := w.Held(w.ctx, ticketing.Actor{}, 0, 10)
 	if err != nil || len(held) != 2 || held[0].From.Address != "ann@customer.example" || held[0].Advice == "" || tickets[held[0].Ticket].Name() != "SUPPORT-7102" {
 		t.Fatalf("held: %+v, %v", held, err)
 	}

@@ -15,24 +15,24 @@ type KeyInfo struct {
 
 // RotateKey makes a new key, which signs from now on. The one before goes on verifying for
 // 180 days, so that answers to older mail go on working; those whose time is over go away.
-func (d *Desk) RotateKey(ctx context.Context) (KeyInfo, error) {
+func (d *Desk) RotateKey(ctx context.Context, by Actor) (KeyInfo, error) {
 	var keys []Key
-	err := d.store.Write(ctx, func(tx Tx) (err error) {
+	made, again, err := d.once(ctx, by, by.Key, requested("rotate"), func(tx Tx) (int64, error) {
 		have, err := tx.Keys()
 		if err != nil {
-			return err
+			return 0, err
 		}
 		now := d.now()
 		// The newest is first, so that none behind one whose time is over verifies.
 		for n := len(have) - 1; n > 0 && now.Sub(have[n-1].Created) > keyLife; n-- {
 			if err := tx.RemoveKey(have[n].ID); err != nil {
-				return err
+				return 0, err
 			}
 			have = have[:n]
 		}
 		id, ok := freeKeyID(have)
 		if !ok {
-			return fmt.Errorf("%w: all %d key ids are in use; the oldest is free when its 180 days are over", ErrConflict, len(crockford))
+			return 0, fmt.Errorf("%w: all %d key ids are in use; the oldest is free when its 180 days are over", ErrConflict, len(crockford))
 		}
 		// The newest is the one that was made last, also when the clock went back.
 		if !now.After(have[0].Created) {
@@ -40,10 +40,18 @@ func (d *Desk) RotateKey(ctx context.Context) (KeyInfo, error) {
 		}
 		fresh := NewKey(id, now)
 		keys = append([]Key{fresh}, have...)
-		return tx.AddKey(fresh)
+		return fresh.ID + 1, tx.AddKey(fresh) // the first key is 0, which stands for nothing
 	})
 	if err != nil {
 		return KeyInfo{}, err
+	}
+	if again {
+		for _, k := range d.Keys() {
+			if k.ID == made-1 {
+				return k, nil
+			}
+		}
+		return KeyInfo{}, fmt.Errorf("the key of that request: %w", ErrNotFound)
 	}
 	d.keys.set(keys)
 	d.log.Info("HMAC key rotated", "key", keys[0].ID, "keys", len(keys))

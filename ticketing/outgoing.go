@@ -121,9 +121,9 @@ func (d *Desk) releaseLeases(ctx context.Context) error {
 
 // RetryOutgoing makes queued or failed mail due now; CancelOutgoing takes queued mail
 // back, unless a runner has it at this moment.
-func (d *Desk) RetryOutgoing(ctx context.Context, id int64) error {
+func (d *Desk) RetryOutgoing(ctx context.Context, by Actor, id int64) error {
 	defer signal(d.wakeOut)
-	return d.write(ctx, func(tx Tx) error {
+	return d.onceOutgoing(ctx, by, "retry", id, func(tx Tx) error {
 		o, err := tx.Outgoing(id)
 		if err != nil {
 			return err
@@ -136,9 +136,17 @@ func (d *Desk) RetryOutgoing(ctx context.Context, id int64) error {
 	})
 }
 
+func (d *Desk) onceOutgoing(ctx context.Context, by Actor, what string, id int64, do func(Tx) error) error {
+	_, again, err := d.once(ctx, by, by.Key, requested(what, id), func(tx Tx) (int64, error) { return id, do(tx) })
+	if err == nil && !again {
+		d.log.Info("outgoing mail", "outgoing", id, "what", what, "actor", by.String())
+	}
+	return err
+}
+
 // CancelOutgoing takes back what was not submitted yet.
-func (d *Desk) CancelOutgoing(ctx context.Context, id int64) error {
-	return d.write(ctx, func(tx Tx) error {
+func (d *Desk) CancelOutgoing(ctx context.Context, by Actor, id int64) error {
+	return d.onceOutgoing(ctx, by, "cancel", id, func(tx Tx) error {
 		o, err := tx.Outgoing(id)
 		if err != nil {
 			return err

@@ -18,14 +18,28 @@ const maxParticipants = 50
 // author proof continues the ticket. Somebody who was removed comes back, with tokens of
 // a new generation.
 func (d *Desk) AddParticipant(ctx context.Context, by Actor, ticket string, who mail.Address) (p Participant, err error) {
-	err = d.write(ctx, func(tx Tx) error {
+	return d.onceParticipant(ctx, by, requested("add", ticket, who), func(tx Tx) (Participant, error) {
 		t, err := d.ticketByName(tx, ticket)
 		if err != nil {
-			return err
+			return p, err
 		}
-		p, err = d.addParticipant(tx, by, t, who, RoleCc)
-		return err
+		return d.addParticipant(tx, by, t, who, RoleCc)
 	})
+}
+
+// onceParticipant is once for what changes a participant, and gives it as it is then.
+func (d *Desk) onceParticipant(ctx context.Context, by Actor, request Hash, do func(Tx) (Participant, error)) (p Participant, err error) {
+	id, again, err := d.once(ctx, by, by.Key, request, func(tx Tx) (int64, error) {
+		var err error
+		p, err = do(tx)
+		return p.ID, err
+	})
+	if err == nil && again {
+		err = d.store.Read(ctx, func(tx Tx) (err error) {
+			p, err = tx.Participant(id)
+			return err
+		})
+	}
 	return p, err
 }
 
@@ -121,27 +135,27 @@ func (d *Desk) RevokeParticipant(ctx context.Context, by Actor, ticket, address 
 }
 
 func (d *Desk) changeParticipant(ctx context.Context, by Actor, ticket, address, change string, do func(*Participant) error) (p Participant, err error) {
-	err = d.write(ctx, func(tx Tx) error {
+	p, err = d.onceParticipant(ctx, by, requested(change, ticket, address), func(tx Tx) (p Participant, err error) {
 		t, err := d.ticketByName(tx, ticket)
 		if err != nil {
-			return err
+			return p, err
 		}
 		people, err := present(tx, t.ID)
 		if err != nil {
-			return err
+			return p, err
 		}
 		i := slices.IndexFunc(people, func(o Participant) bool { return strings.EqualFold(o.Address, address) })
 		if i < 0 {
-			return fmt.Errorf("participant %s of %s: %w", address, t.Name(), ErrNotFound)
+			return p, fmt.Errorf("participant %s of %s: %w", address, t.Name(), ErrNotFound)
 		}
 		p = people[i]
 		if err := do(&p); err != nil {
-			return err
+			return p, err
 		}
 		if err := tx.UpdateParticipant(p); err != nil {
-			return err
+			return p, err
 		}
-		return d.participantEvent(tx, by, p, change)
+		return p, d.participantEvent(tx, by, p, change)
 	})
 	if err == nil {
 		d.log.Info("participant changed", "ticket", ticket, "participant", p.ID, "change", change, "actor", by.String())

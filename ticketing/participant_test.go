@@ -120,7 +120,7 @@ func TestKeyRotation(t *testing.T) {
 	ours := "In-Reply-To: " + old.Header.Get("Message-Id") + "\r\n"
 	for range 3 {
 		c.pass(24 * time.Hour)
-		w.must(w.RotateKey(w.ctx))
+		w.must(w.RotateKey(w.ctx, jane))
 	}
 	w.send("jo@elsewhere.example", token(t, old), "x", "", "1")
 	w.wants(t, "an older key", "SUPPORT-7102", "2", ticketing.Shown)
@@ -130,7 +130,7 @@ func TestKeyRotation(t *testing.T) {
 	c.pass(2 * 24 * time.Hour)
 	w.send("jo@elsewhere.example", token(t, old), "x", "", "3")
 	w.wants(t, "a key whose time is over", "SUPPORT-7102", "6", ticketing.Held)
-	w.must(w.RotateKey(w.ctx))
+	w.must(w.RotateKey(w.ctx, jane))
 	if keys := w.Keys(); len(keys) != 3 || !keys[0].Until.IsZero() || keys[1].Until.IsZero() {
 		t.Errorf("keys: %+v", keys)
 	}
@@ -138,13 +138,13 @@ func TestKeyRotation(t *testing.T) {
 	w.wants(t, "the newest key", "SUPPORT-7102", "2", ticketing.Shown)
 	// Ids come round, and none is given twice while it verifies.
 	for range 29 {
-		w.must(w.RotateKey(w.ctx))
+		w.must(w.RotateKey(w.ctx, jane))
 	}
-	if _, err := w.RotateKey(w.ctx); err == nil {
+	if _, err := w.RotateKey(w.ctx, jane); err == nil {
 		t.Error("a key id that verifies was given to another key")
 	}
 	c.pass(181 * 24 * time.Hour)
-	w.must(w.RotateKey(w.ctx))
+	w.must(w.RotateKey(w.ctx, jane))
 }
 
 // Who becomes the customer is to be answered, also when they were muted as a reader.

@@ -2,6 +2,7 @@ package ticketing
 
 import (
 	"context"
+	"errors"
 
 	"postdesk/ticketing/mail"
 )
@@ -14,6 +15,7 @@ type Conversation struct {
 	Messages     []Message
 	Outgoing     map[int64][]Outgoing // by message
 	Aliases      []string             // numbers that it had in other desks
+	References   []string             // what it is called in other systems
 }
 
 // Ticket gives a ticket by name with all that is in it, as of one moment.
@@ -39,6 +41,9 @@ func (d *Desk) Ticket(ctx context.Context, name string) (c Conversation, err err
 		if c.Aliases, err = tx.AliasesOf(c.Ticket.ID); err != nil {
 			return err
 		}
+		if c.References, err = tx.ReferencesOf(c.Ticket.ID); err != nil {
+			return err
+		}
 		for _, m := range c.Messages {
 			if m.Kind == KindInbound || m.Kind == KindReport {
 				continue
@@ -54,6 +59,14 @@ func (d *Desk) Ticket(ctx context.Context, name string) (c Conversation, err err
 
 // Tickets lists tickets, newest update first.
 func (d *Desk) Tickets(ctx context.Context, q TicketQuery) (tickets []Ticket, err error) {
+	if q.Queues != nil && len(q.Queues) == 0 {
+		return nil, nil
+	}
+	if q.Ref != "" {
+		if q.Ref, err = cleanReference(q.Ref); err != nil {
+			return nil, err
+		}
+	}
 	err = d.store.Read(ctx, func(tx Tx) (err error) {
 		tickets, err = tx.Tickets(q)
 		return err
@@ -61,22 +74,33 @@ func (d *Desk) Tickets(ctx context.Context, q TicketQuery) (tickets []Ticket, er
 	return tickets, err
 }
 
-// Held lists messages that wait for staff, the oldest first, with the tickets they are in.
-func (d *Desk) Held(ctx context.Context, after int64, limit int) (messages []Message, tickets map[int64]Ticket, err error) {
+// Held lists messages that wait for staff and that an actor sees, the oldest first, with
+// the tickets they are in.
+func (d *Desk) Held(ctx context.Context, by Actor, after int64, limit int) (messages []Message, tickets map[int64]Ticket, err error) {
 	err = d.store.Read(ctx, func(tx Tx) (err error) {
-		tickets = map[int64]Ticket{}
-		if messages, err = tx.HeldMessages(after, limit); err != nil {
-			return err
-		}
-		for _, m := range messages {
-			if _, known := tickets[m.Ticket]; known {
-				continue
-			}
-			if tickets[m.Ticket], err = tx.Ticket(m.Ticket); err != nil {
+		messages, tickets = nil, map[int64]Ticket{}
+		for {
+			page, err := tx.HeldMessages(after, limit)
+			if err != nil || len(page) == 0 {
 				return err
 			}
+			for _, m := range page {
+				after = m.ID
+				t, known := tickets[m.Ticket]
+				if !known {
+					if t, err = tx.Ticket(m.Ticket); err != nil {
+						return err
+					}
+					tickets[m.Ticket] = t
+				}
+				if !by.Sees(t.Queue) {
+					continue
+				}
+				if messages = append(messages, m); len(messages) == limit {
+					return nil
+				}
+			}
 		}
-		return nil
 	})
 	return messages, tickets, err
 }
@@ -92,7 +116,7 @@ func (d *Desk) HeldCount(ctx context.Context) (n int64, err error) {
 
 // HeldAge is for how many seconds the oldest of them has waited, 0 when nothing is held.
 func (d *Desk) HeldAge(ctx context.Context) (seconds int64, err error) {
-	oldest, _, err := d.Held(ctx, 0, 1)
+	oldest, _, err := d.Held(ctx, Actor{}, 0, 1)
 	if err != nil || len(oldest) == 0 {
 		return 0, err
 	}
@@ -144,9 +168,31 @@ func (d *Desk) EventsOf(ctx context.Context, ticket string, after int64, limit i
 
 // Outgoing lists outgoing mail in these states (all when none) with an ID above after.
 func (d *Desk) Outgoing(ctx context.Context, states []OutgoingState, after int64, limit int) (out []Outgoing, err error) {
-	err = d.store.Read(ctx, func(tx Tx) (err error) {
-		out, err = tx.OutgoingList(states, after, limit)
-		return err
+	return d.OutgoingFor(ctx, Actor{}, states, after, limit)
+}
+
+// OutgoingFor is Outgoing without what an actor does not see.
+func (d *Desk) OutgoingFor(ctx context.Context, by Actor, states []OutgoingState, after int64, limit int) (out []Outgoing, err error) {
+	err = d.store.Read(ctx, func(tx Tx) error {
+		out = nil
+		for {
+			page, err := tx.OutgoingList(states, after, limit)
+			if err != nil || len(page) == 0 {
+				return err
+			}
+			for _, o := range page {
+				after = o.ID
+				switch err := seesOutgoing(tx, by, o); {
+				case errors.Is(err, ErrNotFound):
+					continue
+				case err != nil:
+					return err
+				}
+				if out = append(out, o); len(out) == limit {
+					return nil
+				}
+			}
+		}
 	})
 	return out, err
 }

@@ -2,6 +2,7 @@ package ticketing
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +16,11 @@ type Actor struct {
 	Kind   string // "staff" or "program"
 	Name   string
 	Origin string // "api" or "cli"
+	// Queues are the keys of the queues that the actor has to do with; nil is all.
+	Queues []string
+	// Key makes this request safe to repeat: asked again with the same key it does nothing
+	// twice. Empty for none. A ReplyRequest and the like have one of their own.
+	Key string
 }
 
 func (a Actor) String() string { return a.Kind + ":" + a.Name }
@@ -26,8 +32,12 @@ type ReplyRequest struct {
 	Note   bool   // for staff alone: nothing goes out
 	Status Status // after it; empty: waiting for a reply, unchanged for a note
 	// Seen is the newest event of the ticket that the author has seen; 0 does not ask.
-	// When the thread has moved on since, the reply is refused with ErrConflict.
+	// When something has come since that a person must know (see Event.Tells) and that is
+	// not the author's own doing, the reply is refused with ErrConflict.
 	Seen int64
+	// Match are the versions of the ticket that this reply is for, none for any;
+	// ErrPrecondition when it is another one.
+	Match []int64
 	// Cc become participants with this answer. Addresses are as in a header.
 	Cc []string
 	// Key makes it safe to ask again: the same key of the same actor gives the same
@@ -68,37 +78,50 @@ func (d *Desk) Reply(ctx context.Context, by Actor, r ReplyRequest) (m Message, 
 		return m, false, err
 	}
 	request := requestHash(r, files)
-	m, again, err = d.once(ctx, by, r.Key, request, func(tx Tx) (Message, error) { return d.addReply(tx, by, r, files) })
+	m, again, err = d.onceMessage(ctx, by, r.Key, request, func(tx Tx) (Message, error) { return d.addReply(tx, by, r, files) })
 	if err == nil && !again {
 		d.log.Info("reply added", "ticket", r.Ticket, "message", m.ID, "kind", m.Kind, "actor", by.String())
 	}
 	return m, again, err
 }
 
-// once makes a message, or gives the one that was made with this key before: again. An
-// empty key is that of no other request.
-func (d *Desk) once(ctx context.Context, by Actor, key string, request Hash, create func(Tx) (Message, error)) (m Message, again bool, err error) {
+// onceMessage is once for what makes a message, and gives it.
+func (d *Desk) onceMessage(ctx context.Context, by Actor, key string, request Hash, create func(Tx) (Message, error)) (m Message, again bool, err error) {
+	id, again, err := d.once(ctx, by, key, request, func(tx Tx) (int64, error) {
+		var err error
+		m, err = create(tx)
+		return m.ID, err
+	})
+	if err == nil && again {
+		m, _, err = d.Message(ctx, id)
+	}
+	return m, again, err
+}
+
+// once does something and gives its number, or that of what was done with this key before:
+// again. An empty key is that of no other request.
+func (d *Desk) once(ctx context.Context, by Actor, key string, request Hash, do func(Tx) (int64, error)) (id int64, again bool, err error) {
 	err = d.write(ctx, func(tx Tx) (err error) {
-		m, again = Message{}, false
-		if key == "" {
-			m, err = create(tx)
+		if again = false; key == "" {
+			id, err = do(tx)
 			return err
 		}
-		id, err := idempotent(tx, by.String(), key, request)
-		if err != nil {
+		if id, err = idempotent(tx, by.String(), key, request); err != nil {
 			return err
 		}
 		if again = id != 0; again {
-			m, err = tx.Message(id)
+			return nil
+		}
+		if id, err = do(tx); err != nil {
 			return err
 		}
-		if m, err = create(tx); err != nil {
-			return err
-		}
-		return tx.PutIdempotent(by.String(), key, request, m.ID, d.now())
+		return tx.PutIdempotent(by.String(), key, request, id, d.now())
 	})
-	return m, again, err
+	return id, again, err
 }
+
+// requested tells a request that is made again from another one with the same key.
+func requested(parts ...any) Hash { return sha256.Sum256(fmt.Appendf(nil, "%#v", parts)) }
 
 // idempotent gives what was made with this key before, 0 for nothing.
 func idempotent(tx Tx, scope, key string, request Hash) (int64, error) {
@@ -114,13 +137,36 @@ func idempotent(tx Tx, scope, key string, request Hash) (int64, error) {
 	return id, nil
 }
 
+// stillFits refuses an answer to a thread that has moved on.
+func (d *Desk) stillFits(tx Tx, by Actor, t Ticket, r ReplyRequest) error {
+	if err := t.matches(r.Match); err != nil {
+		return err
+	}
+	if r.Seen == 0 || r.Seen >= t.Version {
+		return nil
+	}
+	since, err := sinceSeen(tx, t.ID, r.Seen, by.String())
+	if err != nil || len(since) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w: the ticket has moved on since event %d: message %d has come; the newest event is %d", ErrConflict, r.Seen, since[0].ID, t.LastSeq)
+}
+
+// matches refuses what was meant for the ticket as it was before.
+func (t Ticket) matches(versions []int64) error {
+	if len(versions) == 0 || slices.Contains(versions, t.Version) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s is at version %d now: look at it again", ErrPrecondition, t.Name(), t.Version)
+}
+
 func (d *Desk) addReply(tx Tx, by Actor, r ReplyRequest, files []stagedFile) (Message, error) {
 	t, err := d.ticketByName(tx, r.Ticket)
 	if err != nil {
 		return Message{}, err
 	}
-	if r.Seen != 0 && r.Seen < t.LastSeq {
-		return Message{}, fmt.Errorf("%w: the ticket has moved on to event %d since event %d", ErrConflict, t.LastSeq, r.Seen)
+	if err := d.stillFits(tx, by, t, r); err != nil {
+		return Message{}, err
 	}
 	kind, event := KindReply, ReplyAdded
 	if r.Note {
@@ -193,18 +239,17 @@ func (d *Desk) SetStatus(ctx context.Context, by Actor, ticket string, to Status
 
 // Judge accepts a held message into its ticket, or dismisses it.
 func (d *Desk) Judge(ctx context.Context, by Actor, message int64, accept bool) (m Message, err error) {
-	err = d.write(ctx, func(tx Tx) (err error) {
-		m, err = d.judge(tx, by, message, accept, false)
-		return err
-	})
-	return m, err
+	return d.judgeOnce(ctx, by, message, accept, false)
 }
 
 // AcceptAuthor accepts a held message and makes its author a participant.
 func (d *Desk) AcceptAuthor(ctx context.Context, by Actor, message int64) (m Message, err error) {
-	err = d.write(ctx, func(tx Tx) (err error) {
-		m, err = d.judge(tx, by, message, true, true)
-		return err
+	return d.judgeOnce(ctx, by, message, true, true)
+}
+
+func (d *Desk) judgeOnce(ctx context.Context, by Actor, message int64, accept, add bool) (m Message, err error) {
+	m, _, err = d.onceMessage(ctx, by, by.Key, requested("judge", message, accept, add), func(tx Tx) (Message, error) {
+		return d.judge(tx, by, message, accept, add)
 	})
 	return m, err
 }

@@ -120,7 +120,7 @@ func TestOldSoftFailureIsForPeople(t *testing.T) {
 	if o, c := w.fate(), w.ticket("SUPPORT-7102"); o.State != ticketing.OutFailed || o.Permanent || c.Ticket.Status != ticketing.StatusOpen {
 		t.Errorf("the mail is %s, the ticket %s", o.State, c.Ticket.Status)
 	}
-	if err := w.RetryOutgoing(w.ctx, out.ID); err != nil {
+	if err := w.RetryOutgoing(w.ctx, jane, out.ID); err != nil {
 		t.Fatal(err)
 	}
 	if o := w.fate(); o.State != ticketing.OutQueued || o.Status != "4.4.7" {

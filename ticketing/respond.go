@@ -123,10 +123,14 @@ func readBefore(tx Tx, c *conversation) error {
 	return err
 }
 
-// replySubject is that of the ticket, and of a question its own.
+// replySubject is that of the ticket, and of a question its own. What begins a conversation
+// answers nothing (RFC 5322 section 3.6.5).
 func replySubject(c conversation) string {
 	if c.reply.Kind == KindQuestion {
 		return c.reply.Subject
+	}
+	if len(c.messages) == 0 {
+		return c.ticket.Subject
 	}
 	return mail.ReplySubject(c.ticket.Subject)
 }
@@ -176,6 +180,9 @@ func (d *Desk) compose(ctx context.Context, c conversation, p Participant) ([]by
 	}
 	if c.reply.Automatic { // a program wrote it (RFC 3834 section 5)
 		draft.AutoSubmitted, draft.Suppress = "auto-replied", true
+		if len(c.messages) == 0 && c.reply.Kind == KindReply {
+			draft.AutoSubmitted = "auto-generated" // in response to nothing
+		}
 	}
 	t := thread{desk: d, queue: q, conversation: c, to: p, fields: d.templateFields(c, q, p)}
 	if err := errors.Join(t.write(&draft), t.join(ctx, &draft, &o), d.attach(ctx, &draft, c.files)); err != nil {

@@ -113,6 +113,12 @@ type Tx interface {
 	// Imported gives the message of a key, ErrNotFound for none.
 	Imported(queue string, key Hash) (message int64, err error)
 
+	// PutReference ties a reference to another system to a ticket, and gives the ticket that
+	// has it: another one keeps it.
+	PutReference(ref string, ticket int64) (owner int64, err error)
+	RemoveReference(ref string, ticket int64) error
+	ReferencesOf(ticket int64) ([]string, error)
+
 	PutConsumer(Consumer) error // makes it, or writes Seq and Filter
 	Consumer(name string) (Consumer, error)
 	Consumers() ([]Consumer, error) // by name
@@ -134,7 +140,7 @@ type Tx interface {
 	CountOutgoing(kind Kind, recipient string, since time.Time) (int64, error)
 	// CountAutomatic counts mail that went out by machine since then: to recipient, and
 	// about ticket.
-	CountAutomatic(recipient string, ticket int64, since time.Time) (to, about int64, err error)
+	CountAutomatic(recipient string, ticket int64, since time.Time) (to, about Share, err error)
 
 	// Idempotent gives what PutIdempotent kept under scope and key, ErrNotFound for nothing.
 	Idempotent(scope, key string) (request Hash, result int64, err error)
@@ -165,12 +171,21 @@ type Tx interface {
 	Keys() ([]Key, error) // newest first
 }
 
+// Share is how much mail went out since some time, and when the first of it did.
+type Share struct {
+	Mails  int64
+	Oldest time.Time // zero when there is none
+}
+
 // TicketQuery selects tickets, newest update first. Zero fields select all.
 type TicketQuery struct {
-	Queue    string
-	Statuses []Status
-	Held     bool   // only tickets with held messages
-	Alias    string // only tickets that had this number in another desk, in canonical form
+	Queue     string
+	Statuses  []Status
+	Held      bool     // only tickets with held messages
+	Alias     string   // only tickets that had this number in another desk, in canonical form
+	Ref       string   // only the ticket with this reference to another system
+	MessageID string   // only tickets that hold this msg-id, without angle brackets
+	Queues    []string // only of these; nil is all, and empty is none
 	// Before is the keyset: only tickets after this place in the order.
 	BeforeUpdated time.Time
 	BeforeID      int64

@@ -41,6 +41,7 @@ type Ticket struct {
 	Held          int64 // messages that wait for staff to accept or dismiss
 	Linked        int64 // ID of the ticket this one follows, 0 for none
 	LastSeq       int64 // sequence number of its newest event
+	Version       int64 // of its newest event that Tells; the store keeps it, UpdateTicket does not write it
 	Created       time.Time
 	Updated       time.Time
 	Priority      Priority
@@ -173,6 +174,19 @@ type Event struct {
 	Queue string `json:"queue,omitempty"`
 }
 
+// Tells says that somebody who works at the ticket must know of the event before they
+// answer or change it. What becomes of our own mail is none of that, nor what machines and
+// strangers can cause at will.
+func (e Event) Tells() bool {
+	switch e.Type {
+	case TicketCreated, TicketUpdated, MessageAccepted, ReplyAdded, NoteAdded, QuestionAdded:
+		return true
+	case MessageReceived:
+		return e.Facts["visibility"] != string(Folded) && e.Facts["automatic"] != "true"
+	}
+	return false
+}
+
 // The types of event.
 const (
 	TicketCreated    = "ticket.created"
@@ -237,9 +251,10 @@ type Outgoing struct {
 type Token struct {
 	ID      int64
 	Name    string
-	Hash    Hash   // SHA-256 of the secret
-	Program bool   // a program's replies are automatic mail
-	Scope   string // "read" or "write"
+	Hash    Hash     // SHA-256 of the secret
+	Program bool     // a program's replies are automatic mail
+	Scope   string   // verbs, with spaces between
+	Queues  []string // keys of the queues that it is for; none is all
 	Created time.Time
 }
 

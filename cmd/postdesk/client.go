@@ -142,7 +142,8 @@ func refused(res *http.Response) error {
 	}
 	codes := map[int]int{http.StatusNotFound: exitNoInput, http.StatusConflict: exitData, http.StatusUnprocessableEntity: exitData,
 		http.StatusBadRequest: exitData, http.StatusRequestEntityTooLarge: exitData, http.StatusForbidden: exitNoPerm, http.StatusUnauthorized: exitNoPerm,
-		http.StatusServiceUnavailable: exitTemp}
+		http.StatusServiceUnavailable: exitTemp, http.StatusTooManyRequests: exitTemp,
+		http.StatusGone: exitData, http.StatusPreconditionFailed: exitData, http.StatusPreconditionRequired: exitData}
 	code, known := codes[res.StatusCode]
 	if !known {
 		code = exitSoftware

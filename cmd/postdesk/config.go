@@ -25,7 +25,7 @@ func defaults() config {
 		LMTP:       lmtpConfig{Listen: "unix:/run/postdesk/lmtp.sock", Mode: "0660", Group: "postfix", Stall: "5m"},
 		Submission: submissionConfig{Workers: 4, MaxAttachmentBytes: 7_000_000},
 		Trust:      trustConfig{AuthservPlace: verify.Above},
-		HTTP:       httpConfig{Listen: "127.0.0.1:8025"},
+		HTTP:       httpConfig{Listen: "127.0.0.1:8025", Rate: 200},
 		Control:    controlConfig{Socket: "/run/postdesk/control.sock"},
 		Log:        logConfig{Format: "text", Level: "info"},
 	}

@@ -142,6 +142,9 @@ func (c *config) checkHTTP() error {
 	if !c.HTTP.AllowRemote {
 		return wrong("http.listen", "%q can be reached from other machines, without TLS; put a proxy before 127.0.0.1, or say allow_remote = true", c.HTTP.Listen)
 	}
+	if c.HTTP.Rate < 0 {
+		return wrong("http.rate", "%d: want requests a second, or 0 for no limit", c.HTTP.Rate)
+	}
 	return nil
 }
 

@@ -53,6 +53,7 @@ type trustConfig struct {
 type httpConfig struct {
 	Listen      string `toml:"listen" help:"ADDRESS:PORT; a socket of systemd at it is taken over. Empty: no TCP at all."`
 	AllowRemote bool   `toml:"allow_remote" help:"Allow an address that other machines reach. There is no TLS: put a proxy before it instead."`
+	Rate        int    `toml:"rate" help:"Requests a second by one token, ten times as many at once; 0: any number."`
 }
 
 type controlConfig struct {

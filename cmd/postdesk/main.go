@@ -31,6 +31,7 @@ type commands struct {
 	Assign        assignCmd      `cmd:"" help:"Give a ticket to a member of staff."`
 	Prio          prioCmd        `cmd:"" help:"Say how urgent a ticket is."`
 	Tag           tagCmd         `cmd:"" help:"Put tags on a ticket, or take them off."`
+	Ref           refCmd         `cmd:"" help:"Tie to a ticket what it is called in another system."`
 	Held          heldCmd        `cmd:"" help:"List messages that wait to be accepted or dismissed, the oldest first."`
 	Accept        acceptCmd      `cmd:"" help:"Take a held message into its ticket."`
 	Dismiss       dismissCmd     `cmd:"" help:"Turn a held message down."`
@@ -39,14 +40,14 @@ type commands struct {
 	Queue         queueCmd       `cmd:"" help:"Outgoing mail: list, retry, cancel."`
 	Key           keyCmd         `cmd:"" help:"Keys of reply tokens and Message-IDs: list, rotate."`
 	Import        importCmd      `cmd:"" help:"Bring old mail in as tickets: mbox files, Maildirs, .eml files. Nothing is sent."`
-	Token         tokenCmd       `cmd:"" help:"API tokens: create, list, remove."`
+	Token         tokenCmd       `cmd:"" help:"API tokens: add, list, revoke."`
 	Inspect       inspectCmd     `cmd:"" help:"Say what postdesk understands of mail in files; needs no agent."`
 	Postfix       postfixCmd     `cmd:"" help:"Print Postfix's side of the configuration, or check it."`
 	Configuration configCmd      `cmd:"" name:"config" help:"Print settings with their sources, or check the configuration."`
 	Systemd       systemdCmd     `cmd:"" help:"Print units for systemd: the service, its sockets, its user."`
 	Version       versionCmd     `cmd:"" help:"Print the version."`
 	Consume       consumeCmd     `cmd:"" help:"Run a program for each event of the feed, until it has handled it."`
-	Consumer      consumerCmd    `cmd:"" help:"Named consumers of the feed: list, remove."`
+	Consumer      consumerCmd    `cmd:"" help:"Named consumers of the feed: list, seek, remove."`
 	Dev           devCmd         `cmd:"" help:"A desk to write automations against: no Postfix, no root, nothing leaves."`
 }
 

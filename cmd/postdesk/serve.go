@@ -116,7 +116,7 @@ func (c *config) agent() (parts agent.Config, err error) {
 		Synchronous: os.Getenv("POSTDESK_TEST_SYNCHRONOUS"),
 		LMTP:        agent.LMTP{Listen: c.LMTP.Listen, Mode: fs.FileMode(mode), Group: c.LMTP.Group, MaxMessageBytes: c.LMTP.MaxMessageBytes, Stall: stall},
 		Submission:  client, Workers: c.Submission.Workers, Resolver: resolver, Trust: c.trust(),
-		HTTP: c.HTTP.Listen, Control: c.Control.Socket, Version: version(),
+		HTTP: c.HTTP.Listen, Rate: c.HTTP.Rate, Control: c.Control.Socket, Version: version(),
 	}, nil
 }
 

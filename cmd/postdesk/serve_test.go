@@ -361,7 +361,7 @@ func (d *desk) testToken(address string) {
 		{"GET", "/api/v1/tickets", "", 401},
 		{"GET", "/api/v1/tickets", secret + "x", 401},
 		{"POST", "/api/v1/outgoing/1/retry", secret, 403},
-		{"GET", "/api/v1/tokens", secret, 404},
+		{"GET", "/api/v1/tokens", secret, 403},
 		{"GET", "/readyz", "", 503}, // answers wait: nobody takes them
 		{"GET", "/metrics", "", 200},
 	} {

@@ -14,6 +14,7 @@ import (
 type ticketCmd struct {
 	List ticketListCmd `cmd:"" help:"List tickets, newest update first."`
 	Show ticketShowCmd `cmd:"" help:"Show a ticket with all its messages."`
+	Open ticketOpenCmd `cmd:"" help:"Begin a conversation: a ticket, and the mail to its requester."`
 }
 
 type ticketListCmd struct {
@@ -21,6 +22,8 @@ type ticketListCmd struct {
 	Status []string `placeholder:"STATUS" help:"Only with these statuses."`
 	Held   bool     `help:"Only with messages that wait to be accepted or dismissed."`
 	Alias  string   `placeholder:"NUMBER" help:"Only with this number of another desk, as #1234."`
+	Ref    string   `placeholder:"REF" help:"Only the one with this reference to another system, as github:owner/repo#12."`
+	MsgID  string   `name:"message-id" placeholder:"ID" help:"Only those that hold a mail with this Message-ID."`
 	Limit  int      `default:"50" help:"At most so many; 0 is all."`
 	JSON   bool     `name:"json" help:"One JSON object a line."`
 }
@@ -39,6 +42,8 @@ func (cmd *ticketListCmd) Run(a *app) error {
 	set("queue", cmd.Queue)
 	set("status", strings.Join(cmd.Status, ","))
 	set("alias", cmd.Alias)
+	set("ref", cmd.Ref)
+	set("message_id", cmd.MsgID)
 	if cmd.Held {
 		set("held", "true")
 	}
@@ -116,6 +121,9 @@ func (cmd *ticketShowCmd) Run(a *app) error {
 	}
 	for _, s := range out.SuggestedCc {
 		p.line("suggested cc: %s %s", s.Name, s.Address)
+	}
+	if len(out.References) > 0 {
+		p.line("references: %s", strings.Join(out.References, " "))
 	}
 	if len(out.Aliases) > 0 {
 		p.line("elsewhere: %s", strings.Join(out.Aliases, " "))
@@ -200,29 +208,22 @@ type noteCmd struct{ replyCmd }
 
 func (cmd *noteCmd) Run(a *app) error { return cmd.send(a, "notes") }
 
-func (cmd *replyCmd) send(a *app, where string) error {
+// request is what a reply, a note and a conversation that we begin have in common.
+func (cmd *replyCmd) request(a *app) (map[string]any, error) {
 	text := cmd.Text
 	if text == "" {
 		data, err := io.ReadAll(a.stdin)
 		if err != nil {
-			return fmt.Errorf("standard input: %w", err)
+			return nil, fmt.Errorf("standard input: %w", err)
 		}
 		text = string(data)
 	}
 	if strings.TrimSpace(text) == "" {
-		return fault{exitUsage, "the text is empty; give --text or standard input"}
+		return nil, fault{exitUsage, "the text is empty; give --text or standard input"}
 	}
 	files, err := cmd.files()
 	if err != nil {
-		return err
-	}
-	c, err := a.dial(cmd.As)
-	if err != nil {
-		return err
-	}
-	header := http.Header{}
-	if cmd.Key != "" {
-		header.Set("Idempotency-Key", cmd.Key)
+		return nil, err
 	}
 	in := map[string]any{"text": text}
 	if cmd.Status != "" {
@@ -237,8 +238,20 @@ func (cmd *replyCmd) send(a *app, where string) error {
 	if len(files) > 0 {
 		in["attachments"] = files
 	}
+	return in, nil
+}
+
+func (cmd *replyCmd) send(a *app, where string) error {
+	in, err := cmd.request(a)
+	if err != nil {
+		return err
+	}
+	c, err := a.dial(cmd.As)
+	if err != nil {
+		return err
+	}
 	var m web.Message
-	if err := c.do(a.ctx, http.MethodPost, "/api/v1/tickets/"+url.PathEscape(cmd.Name)+"/"+where, header, in, &m); err != nil {
+	if err := c.do(a.ctx, http.MethodPost, "/api/v1/tickets/"+url.PathEscape(cmd.Name)+"/"+where, withKey(cmd.Key), in, &m); err != nil {
 		return err
 	}
 	if cmd.JSON {

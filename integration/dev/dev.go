@@ -148,7 +148,8 @@ func (d *Desk) start(ctx context.Context, o Options) (err error) {
 		return err // the agent has not all its parts
 	}
 	d.URL = "http://" + d.agent.HTTPAddr().String()
-	if _, d.Token, err = d.agent.Desk().CreateToken(ctx, "dev", ticketing.ScopeWrite, true); err != nil {
+	if _, d.Token, err = d.agent.Desk().CreateToken(ctx, ticketing.Actor{Kind: "staff", Name: "dev", Origin: "cli"},
+		ticketing.Token{Name: "dev", Scope: ticketing.ScopeWrite, Program: true}); err != nil {
 		return fmt.Errorf("the token: %w", err)
 	}
 	return d.openDoor()

@@ -28,8 +28,11 @@ type tx struct {
 	// What many statements of one transaction would write again and again is kept here and
 	// written once, by flush. Only the writer has these.
 	counters map[string]int64
-	lastSeq  map[int64]int64 // of tickets
+	moved    map[int64]moved // tickets
 }
+
+// moved is what events have done to a ticket; version is 0 when none of them tells.
+type moved struct{ lastSeq, version int64 }
 
 // failed remembers the first fault. After one, SQLite may have rolled back the whole
 // transaction, and what ran then would be committed alone.
@@ -63,12 +66,18 @@ func (t *tx) flush() error {
 }
 
 func (t *tx) flushLastSeq() error {
-	for ticket, seq := range t.lastSeq {
-		if err := t.change("UPDATE ticket SET last_seq = $1 WHERE id = $2", seq, ticket); err != nil {
+	for ticket, m := range t.moved {
+		var err error
+		if m.version == 0 {
+			err = t.change("UPDATE ticket SET last_seq = $1 WHERE id = $2", m.lastSeq, ticket)
+		} else {
+			err = t.change("UPDATE ticket SET last_seq = $1, version = $2 WHERE id = $3", m.lastSeq, m.version, ticket)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	clear(t.lastSeq)
+	clear(t.moved)
 	return nil
 }
 

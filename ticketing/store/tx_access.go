@@ -18,14 +18,18 @@ func (t *tx) PutIdempotent(scope, key string, request ticketing.Hash, result int
 }
 
 func (t *tx) AddToken(k *ticketing.Token) error {
-	return t.get("INSERT INTO token (name, hash, program, scope, created) VALUES ($1, $2, $3, $4, $5) RETURNING id",
-		[]any{k.Name, k.Hash, k.Program, k.Scope, k.Created}, &k.ID)
+	queues, err := toJSON(k.Queues)
+	if err != nil {
+		return err
+	}
+	return t.get("INSERT INTO token (name, hash, program, scope, queues, created) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+		[]any{k.Name, k.Hash, k.Program, k.Scope, queues, k.Created}, &k.ID)
 }
 
-const selectToken = "SELECT id, name, hash, program, scope, created FROM token"
+const selectToken = "SELECT id, name, hash, program, scope, queues, created FROM token"
 
 func scanToken(r row) (k ticketing.Token, err error) {
-	err = r.Scan(&k.ID, &k.Name, hashCol{&k.Hash}, &k.Program, &k.Scope, timeCol{&k.Created})
+	err = r.Scan(&k.ID, &k.Name, hashCol{&k.Hash}, &k.Program, &k.Scope, jsonCol{&k.Queues}, timeCol{&k.Created})
 	return k, err
 }
 

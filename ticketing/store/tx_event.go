@@ -23,10 +23,14 @@ func (t *tx) Append(e *ticketing.Event) error {
 	}
 	e.Seq = seq
 	if e.Ticket != 0 {
-		if t.lastSeq == nil {
-			t.lastSeq = map[int64]int64{}
+		if t.moved == nil {
+			t.moved = map[int64]moved{}
 		}
-		t.lastSeq[e.Ticket] = seq
+		m := t.moved[e.Ticket]
+		if m.lastSeq = seq; e.Tells() {
+			m.version = seq
+		}
+		t.moved[e.Ticket] = m
 	}
 	return nil
 }

@@ -82,14 +82,14 @@ func (t *tx) OutgoingList(states []ticketing.OutgoingState, after int64, limit i
 
 // CountAutomatic counts mail that went out by machine since then: to a recipient, and about
 // a ticket.
-func (t *tx) CountAutomatic(recipient string, ticket int64, since time.Time) (to, about int64, err error) {
-	err = t.get(`SELECT count(*) FROM outgoing o JOIN message m ON m.id = o.message
-		WHERE m.automatic = 1 AND o.recipient = $1 AND o.created >= $2`, []any{recipient, since}, &to)
+func (t *tx) CountAutomatic(recipient string, ticket int64, since time.Time) (to, about ticketing.Share, err error) {
+	err = t.get(`SELECT count(*), COALESCE(min(o.created), 0) FROM outgoing o JOIN message m ON m.id = o.message
+		WHERE m.automatic = 1 AND o.recipient = $1 AND o.created >= $2`, []any{recipient, since}, &to.Mails, timeCol{&to.Oldest})
 	if err != nil {
-		return 0, 0, err
+		return to, about, err
 	}
-	err = t.get(`SELECT count(*) FROM message m JOIN outgoing o ON o.message = m.id
-		WHERE m.ticket = $1 AND m.automatic = 1 AND o.created >= $2`, []any{ticket, since}, &about)
+	err = t.get(`SELECT count(*), COALESCE(min(o.created), 0) FROM message m JOIN outgoing o ON o.message = m.id
+		WHERE m.ticket = $1 AND m.automatic = 1 AND o.created >= $2`, []any{ticket, since}, &about.Mails, timeCol{&about.Oldest})
 	return to, about, err
 }
 

@@ -51,11 +51,11 @@ func (t *tx) UpdateTicket(k ticketing.Ticket) error {
 }
 
 const selectTicket = `SELECT id, queue, number, subject, status, requester, requester_name, assignee,
-	unverified, suspicious, held, linked, last_seq, created, updated, waiting, closed, priority, tags FROM ticket`
+	unverified, suspicious, held, linked, last_seq, version, created, updated, waiting, closed, priority, tags FROM ticket`
 
 func scanTicket(r row) (k ticketing.Ticket, err error) {
 	err = r.Scan(&k.ID, &k.Queue, &k.Number, &k.Subject, &k.Status, &k.Requester, &k.RequesterName, &k.Assignee,
-		&k.Unverified, &k.Suspicious, &k.Held, refCol{&k.Linked}, &k.LastSeq, timeCol{&k.Created}, timeCol{&k.Updated},
+		&k.Unverified, &k.Suspicious, &k.Held, refCol{&k.Linked}, &k.LastSeq, &k.Version, timeCol{&k.Created}, timeCol{&k.Updated},
 		timeCol{&k.Waiting}, timeCol{&k.Closed}, &k.Priority, jsonCol{&k.Tags})
 	return k, err
 }
@@ -78,8 +78,8 @@ func (t *tx) Tickets(q ticketing.TicketQuery) ([]ticketing.Ticket, error) {
 	if err := t.flushLastSeq(); err != nil {
 		return nil, err
 	}
-	if q.Alias != "" {
-		return t.ticketsByAlias(q)
+	if within, args := narrow(q); within != "" {
+		return t.fewTickets(q, within, args)
 	}
 	statuses, err := t.statuses(q.Statuses)
 	if err != nil || len(statuses) == 0 {
@@ -125,6 +125,11 @@ func ticketQuery(q ticketing.TicketQuery, statuses []string) (string, []any) {
 		where += fmt.Sprintf(" AND queue = $%d", len(args))
 	}
 	var selects []string
+	if q.Queues != nil {
+		var in string
+		in, args = placeholders(args, q.Queues)
+		where += " AND queue IN (" + in + ")"
+	}
 	if q.Held {
 		where += " AND held > 0" // few: they have an index of their own
 	}

@@ -152,7 +152,7 @@ func TestFeedHasNoWords(t *testing.T) {
 // A token that is removed opens nothing more, nor keeps open what it has opened.
 func TestRemovedTokenEndsStream(t *testing.T) {
 	s := newSite(t)
-	token, secret, err := s.desk.CreateToken(t.Context(), "gone", ticketing.ScopeRead, false)
+	token, secret, err := s.desk.CreateToken(t.Context(), ticketing.Actor{}, ticketing.Token{Name: "gone", Scope: ticketing.ScopeRead})
 	if err != nil {
 		t.Fatal(err)
 	}

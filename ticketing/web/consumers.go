@@ -2,7 +2,9 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -32,11 +34,43 @@ type Delivery struct {
 type Deliveries struct {
 	Items []Delivery `json:"items"`
 	Next  int64      `json:"next"`
+
+	cloud string // source of CloudEvents; empty: as they are
+}
+
+// MarshalJSON writes what was asked for.
+func (d Deliveries) MarshalJSON() ([]byte, error) {
+	if d.cloud == "" {
+		type plain Deliveries
+		return json.Marshal(plain(d))
+	}
+	var events []ticketing.Event
+	for _, item := range d.Items {
+		events = append(events, item.Event)
+	}
+	return json.Marshal(cloudEvents(d.cloud, events))
+}
+
+// ContentType says what MarshalJSON writes.
+func (d Deliveries) ContentType(mediaType string) string {
+	if d.cloud != "" {
+		return cloudBatch
+	}
+	return mediaType
+}
+
+type deliveries struct {
+	Next int64 `header:"Postdesk-Next" doc:"acknowledge it when all is done"`
+	Body Deliveries
 }
 
 // ConsumerName is the consumer in a path.
 type ConsumerName struct {
 	Consumer string `path:"consumer" maxLength:"63" example:"passwords"`
+}
+
+func viewConsumer(c ticketing.Lag) Consumer {
+	return Consumer{c.Name, c.Seq, c.Behind, c.Dead, c.Filter}
 }
 
 type consumerInput struct {
@@ -50,6 +84,7 @@ type consumerInput struct {
 
 type consumerEventsInput struct {
 	ConsumerName
+	accepting
 	After int64 `query:"after" minimum:"0" doc:"look further than what is acknowledged"`
 	Limit int   `query:"limit" default:"50" minimum:"1" maximum:"200"`
 	Wait  int   `query:"wait" minimum:"0" maximum:"60" doc:"seconds to wait for an event when there is none"`
@@ -60,6 +95,18 @@ type acknowledgeInput struct {
 	Body struct {
 		Seq int64 `json:"seq" minimum:"1" doc:"all events up to this one are done with"`
 	}
+}
+
+type seekInput struct {
+	ConsumerName
+	Body struct {
+		Seq int64 `json:"seq" minimum:"0" doc:"the consumer is done with this event and what was before it; more than there are is the end of the feed"`
+	}
+}
+
+type consumerStreamInput struct {
+	ConsumerName
+	streamInput
 }
 
 type buryInput struct {
@@ -78,7 +125,14 @@ type deadLetterPath struct {
 
 func (s *Server) consumerRoutes(api huma.API) {
 	op := func(method, path, id, summary string) huma.Operation {
-		return huma.Operation{Method: method, Path: "/api/v1/consumers" + path, OperationID: id, Summary: summary}
+		o := route(method, "/consumers"+path, id, summary, ticketing.VerbConsume, ofConsumer)
+		if method == "GET" {
+			o.Errors = append(o.Errors, http.StatusGone)
+		}
+		if path == "" || method == "PUT" {
+			o.Metadata[reachKey] = ofList
+		}
+		return o
 	}
 	huma.Register(api, op("GET", "", "listConsumers", "Named consumers of the feed, and how far behind they are"), s.listConsumers)
 	huma.Register(api, op("PUT", "/{consumer}", "putConsumer", "Make a consumer, or change its filter"), s.putConsumer)
@@ -86,12 +140,20 @@ func (s *Server) consumerRoutes(api huma.API) {
 		return s.done(ctx, s.desk.RemoveConsumer(ctx, in.Consumer))
 	})
 	huma.Register(api, op("GET", "/{consumer}/events", "consumerEvents", "What a consumer has not acknowledged, by long poll"), s.consumerEvents)
+	huma.Register(api, streaming(op("GET", "/{consumer}/stream", "streamConsumer", "What a consumer has not acknowledged, by server-sent events")), s.streamConsumer)
+	huma.Register(api, op("POST", "/{consumer}/seek", "seekConsumer", "Set the place of a consumer, back or on"), func(ctx context.Context, in *seekInput) (*body[Consumer], error) {
+		c, err := s.desk.MoveConsumer(ctx, in.Consumer, in.Body.Seq)
+		if err != nil {
+			return nil, s.failure(ctx, err)
+		}
+		return &body[Consumer]{viewConsumer(ticketing.Lag{Consumer: c})}, nil
+	})
 	huma.Register(api, op("POST", "/{consumer}/acknowledge", "acknowledge", "Say that events are done with"), func(ctx context.Context, in *acknowledgeInput) (*struct{}, error) {
 		return s.done(ctx, s.desk.Acknowledge(ctx, in.Consumer, in.Body.Seq))
 	})
 	huma.Register(api, op("GET", "/{consumer}/dead", "listDeadLetters", "Events that a consumer could not handle"), s.listDeadLetters)
 	huma.Register(api, op("POST", "/{consumer}/dead", "buryEvent", "Put an event aside that cannot be handled"), func(ctx context.Context, in *buryInput) (*struct{}, error) {
-		return s.done(ctx, s.desk.Bury(ctx, ticketing.DeadLetter{Consumer: in.Consumer, Seq: in.Body.Seq, Reason: in.Body.Reason, Tries: in.Body.Tries}))
+		return s.done(ctx, s.desk.Bury(ctx, actor(ctx), ticketing.DeadLetter{Consumer: in.Consumer, Seq: in.Body.Seq, Reason: in.Body.Reason, Tries: in.Body.Tries}))
 	})
 	huma.Register(api, op("DELETE", "/{consumer}/dead/{seq}", "removeDeadLetter", "Forget a dead letter that was handled after all"), func(ctx context.Context, in *deadLetterPath) (*struct{}, error) {
 		return s.done(ctx, s.desk.Unbury(ctx, in.Consumer, in.Seq))
@@ -107,13 +169,13 @@ func (s *Server) done(ctx context.Context, err error) (*struct{}, error) {
 }
 
 func (s *Server) listConsumers(ctx context.Context, _ *struct{}) (*body[List[Consumer]], error) {
-	all, err := s.desk.Consumers(ctx)
+	all, err := s.desk.Consumers(ctx, actor(ctx))
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
 	out := &body[List[Consumer]]{Body: List[Consumer]{Items: []Consumer{}}}
 	for _, c := range all {
-		out.Body.Items = append(out.Body.Items, Consumer{c.Name, c.Seq, c.Behind, c.Dead, c.Filter})
+		out.Body.Items = append(out.Body.Items, viewConsumer(c))
 	}
 	return out, nil
 }
@@ -126,19 +188,19 @@ func (s *Server) putConsumer(ctx context.Context, in *consumerInput) (*body[Cons
 			return nil, s.failure(ctx, err)
 		}
 	}
-	c, err := s.desk.PutConsumer(ctx, in.Consumer, in.Body.Filter, after)
+	c, err := s.desk.PutConsumer(ctx, actor(ctx), in.Consumer, in.Body.Filter, after)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	return &body[Consumer]{Consumer{Name: c.Name, Seq: c.Seq, Filter: c.Filter}}, nil
+	return &body[Consumer]{viewConsumer(ticketing.Lag{Consumer: c})}, nil
 }
 
-func (s *Server) consumerEvents(ctx context.Context, in *consumerEventsInput) (*body[Deliveries], error) {
-	events, next, err := s.desk.ConsumerEvents(ctx, in.Consumer, in.After, in.Limit, time.Duration(in.Wait)*time.Second)
+func (s *Server) consumerEvents(ctx context.Context, in *consumerEventsInput) (*deliveries, error) {
+	events, next, err := s.desk.ConsumerEvents(ctx, actor(ctx), in.Consumer, in.After, in.Limit, time.Duration(in.Wait)*time.Second)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	out := &body[Deliveries]{Deliveries{Items: []Delivery{}, Next: next}}
+	out := &deliveries{next, Deliveries{Items: []Delivery{}, Next: next, cloud: s.cloudSource(in.Accept)}}
 	for _, e := range events {
 		item, err := s.delivery(ctx, e)
 		if err != nil {
@@ -149,6 +211,29 @@ func (s *Server) consumerEvents(ctx context.Context, in *consumerEventsInput) (*
 	return out, nil
 }
 
+// streamConsumer gives what consumerEvents does. The program acknowledges by itself; when
+// it comes back it goes on after what it has acknowledged or seen, whichever is later.
+func (s *Server) streamConsumer(ctx context.Context, in *consumerStreamInput) (*huma.StreamResponse, error) {
+	after, err := in.place()
+	if err != nil {
+		return nil, err
+	}
+	by, source := actor(ctx), s.cloudSource(in.Accept)
+	return s.streamFrom(ctx, after, func(ctx context.Context, after int64, wait time.Duration) (frames []frame, next int64, err error) {
+		events, next, err := s.desk.ConsumerEvents(ctx, by, in.Consumer, after, 50, wait)
+		for _, e := range events {
+			f := newFrame(e, oneEvent{e, source})
+			if source == "" {
+				if f.data, err = s.delivery(ctx, e); err != nil {
+					return nil, 0, err
+				}
+			}
+			frames = append(frames, f)
+		}
+		return frames, next, err
+	})
+}
+
 func (s *Server) listDeadLetters(ctx context.Context, in *consumerEventsInput) (*body[Deliveries], error) {
 	letters, events, err := s.desk.DeadLetters(ctx, in.Consumer, in.After, in.Limit)
 	if err != nil {
@@ -156,6 +241,9 @@ func (s *Server) listDeadLetters(ctx context.Context, in *consumerEventsInput) (
 	}
 	out := &body[Deliveries]{Deliveries{Items: []Delivery{}, Next: in.After}}
 	for i, e := range events {
+		if !actor(ctx).Sees(e.Queue) {
+			continue
+		}
 		item, err := s.delivery(ctx, e)
 		if err != nil {
 			return nil, s.failure(ctx, err)
@@ -206,7 +294,7 @@ func (l lag) Describe(to chan<- *prometheus.Desc) { to <- l.behind; to <- l.dead
 func (l lag) Collect(to chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	all, err := l.desk.Consumers(ctx)
+	all, err := l.desk.Consumers(ctx, ticketing.Actor{})
 	if err != nil {
 		to <- prometheus.NewInvalidMetric(l.behind, err)
 		return

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"postdesk/ticketing"
 	"postdesk/ticketing/mail"
 )
 
@@ -34,7 +35,7 @@ type display struct {
 
 func (s *Server) displayRoutes(api huma.API) {
 	op := func(path, id, summary string) huma.Operation {
-		return huma.Operation{Method: "GET", Path: "/api/v1/messages/{id}" + path, OperationID: id, Summary: summary}
+		return route("GET", "/messages/{id}"+path, id, summary, ticketing.VerbRead, ofMessage)
 	}
 	huma.Register(api, op("/html", "getHTML", "The message as a page that is safe to show in a frame"), s.getHTML)
 	huma.Register(api, op("/parts/{index}", "getPart", "An attachment: an image to be shown, anything else as a download"), s.getPart)

@@ -31,11 +31,11 @@ type explainInput struct {
 	RawBody     []byte   `contentType:"message/rfc822"`
 }
 
-// explainRoutes are at the control socket alone: the mail that is asked about may be
-// anybody's, and the answer says which addresses take part in a ticket.
+// explainRoutes are for administrators: the mail that is asked about may be anybody's, and
+// the answer says which addresses take part in a ticket.
 func (s *Server) explainRoutes(api huma.API) {
-	op := huma.Operation{Method: "POST", Path: "/api/v1/explain", OperationID: "explain", Summary: "What would become of a mail",
-		MaxBodyBytes: 256 << 20, BodyReadTimeout: time.Minute}
+	op := route("POST", "/explain", "explain", "What would become of a mail", ticketing.VerbAdmin, "")
+	op.MaxBodyBytes, op.BodyReadTimeout = 256<<20, time.Minute
 	huma.Register(api, op, func(ctx context.Context, in *explainInput) (*body[List[Explanation]], error) {
 		found, err := s.desk.Explain(ctx, mail.Envelope{ReversePath: in.ReversePath, Recipients: in.To}, in.RawBody)
 		if err != nil {

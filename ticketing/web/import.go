@@ -85,10 +85,12 @@ func (b *importBody) Resolve(c huma.Context) []error {
 	return nil
 }
 
-// importRoutes are at the control socket alone: what is imported is believed.
+// importRoutes are for administrators: what is imported is believed.
 func (s *Server) importRoutes(api huma.API) {
 	op := func(path, id, summary string) huma.Operation {
-		return huma.Operation{Method: http.MethodPost, Path: "/api/v1/import/" + path, OperationID: id, Summary: summary, MaxBodyBytes: 4 << 20}
+		o := route(http.MethodPost, "/import/"+path, id, summary, ticketing.VerbAdmin, "")
+		o.MaxBodyBytes = 4 << 20
+		return o
 	}
 	huma.Register(api, op("plan", "planImport", "Check the options of an import"), func(ctx context.Context, in *body[ImportOptions]) (*body[ImportPlan], error) {
 		if _, err := s.newImport(ctx, in.Body); err != nil {

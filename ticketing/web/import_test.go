@@ -26,7 +26,7 @@ func TestImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	const path = "/api/v1/import/mails"
-	if res := s.call(s.tcp.URL, "POST", path, s.token(ticketing.ScopeWrite, false), batch.String(), nil); res.StatusCode != http.StatusNotFound {
+	if res := s.call(s.tcp.URL, "POST", path, s.token(ticketing.ScopeWrite, false), batch.String(), nil); res.StatusCode != http.StatusForbidden {
 		t.Errorf("a token imports: %d", res.StatusCode)
 	}
 	whole := batch.String()

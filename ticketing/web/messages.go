@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"mime"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -46,12 +45,16 @@ func download(name, mediaType string, content []byte) *file {
 
 func (s *Server) messageRoutes(api huma.API) {
 	op := func(method, path, id, summary string) huma.Operation {
-		return huma.Operation{Method: method, Path: "/api/v1/messages/{id}" + path, OperationID: id, Summary: summary}
+		verb := ticketing.VerbRead
+		if method == "POST" {
+			verb = ticketing.VerbJudge
+		}
+		return route(method, "/messages/{id}"+path, id, summary, verb, ofMessage)
 	}
 	huma.Register(api, op("GET", "", "getMessage", "One message"), s.getMessage)
 	huma.Register(api, op("GET", "/raw", "getRaw", "The bytes of a mail as they came, or as they go out"), s.getRaw)
 	huma.Register(api, op("GET", "/attachments/{index}", "getAttachment", "The content of an attachment"), s.getAttachment)
-	huma.Register(api, huma.Operation{Method: "GET", Path: "/api/v1/held", OperationID: "listHeld", Summary: "Messages that wait to be accepted or dismissed, the oldest first"}, s.listHeld)
+	huma.Register(api, route("GET", "/held", "listHeld", "Messages that wait to be accepted or dismissed, the oldest first", ticketing.VerbRead, ofList), s.listHeld)
 	huma.Register(api, op("POST", "/accept", "acceptMessage", "Take a held message into its ticket"),
 		func(ctx context.Context, in *acceptInput) (*body[Message], error) {
 			if in.Add {
@@ -151,56 +154,4 @@ func (s *Server) judged(ctx context.Context, in *MessagePath, do func(context.Co
 		return nil, s.failure(ctx, err)
 	}
 	return s.getMessage(ctx, in)
-}
-
-// Token is an API token without its secret.
-type Token struct {
-	ID      int64     `json:"id"`
-	Name    string    `json:"name"`
-	Scope   string    `json:"scope" enum:"read,write"`
-	Program bool      `json:"program" doc:"its replies are automatic mail"`
-	Secret  string    `json:"secret,omitempty" doc:"shown once, when it is made"`
-	Created time.Time `json:"created"`
-}
-
-type tokenInput struct {
-	Body struct {
-		Name    string `json:"name" minLength:"1" maxLength:"100"`
-		Scope   string `json:"scope" enum:"read,write"`
-		Program bool   `json:"program,omitempty"`
-	}
-}
-
-// tokenRoutes are at the control socket alone: a token must not make tokens.
-func (s *Server) tokenRoutes(api huma.API) {
-	op := func(method, path, id, summary string) huma.Operation {
-		return huma.Operation{Method: method, Path: "/api/v1/tokens" + path, OperationID: id, Summary: summary}
-	}
-	view := func(t ticketing.Token, secret string) Token {
-		return Token{t.ID, t.Name, t.Scope, t.Program, secret, t.Created.UTC()}
-	}
-	huma.Register(api, op("GET", "", "listTokens", "API tokens"), func(ctx context.Context, _ *struct{}) (*body[List[Token]], error) {
-		tokens, err := s.desk.Tokens(ctx)
-		if err != nil {
-			return nil, s.failure(ctx, err)
-		}
-		out := &body[List[Token]]{Body: List[Token]{Items: []Token{}}}
-		for _, t := range tokens {
-			out.Body.Items = append(out.Body.Items, view(t, ""))
-		}
-		return out, nil
-	})
-	huma.Register(api, op("POST", "", "createToken", "Make an API token"), func(ctx context.Context, in *tokenInput) (*body[Token], error) {
-		t, secret, err := s.desk.CreateToken(ctx, in.Body.Name, in.Body.Scope, in.Body.Program)
-		if err != nil {
-			return nil, s.failure(ctx, err)
-		}
-		return &body[Token]{view(t, secret)}, nil
-	})
-	huma.Register(api, op("DELETE", "/{id}", "removeToken", "End an API token"), func(ctx context.Context, in *MessagePath) (*struct{}, error) {
-		if err := s.desk.RemoveToken(ctx, in.ID); err != nil {
-			return nil, s.failure(ctx, err)
-		}
-		return nil, nil
-	})
 }

@@ -46,7 +46,7 @@ type muteInput struct {
 
 func (s *Server) participantRoutes(api huma.API) {
 	op := func(method, path, id, summary string) huma.Operation {
-		return huma.Operation{Method: method, Path: "/api/v1/tickets/{name}/participants" + path, OperationID: id, Summary: summary}
+		return route(method, "/tickets/{name}/participants"+path, id, summary, ticketing.VerbPeople, ofTicket)
 	}
 	done := func(ctx context.Context, p ticketing.Participant, err error) (*body[Person], error) {
 		if err != nil {
@@ -54,7 +54,7 @@ func (s *Server) participantRoutes(api huma.API) {
 		}
 		return &body[Person]{viewPerson(p)}, nil
 	}
-	ask := huma.Operation{Method: "POST", Path: "/api/v1/tickets/{name}/questions", OperationID: "addQuestion", Summary: "Ask a third party by mail; its answers are for staff alone"}
+	ask := route("POST", "/tickets/{name}/questions", "addQuestion", "Ask a third party by mail; its answers are for staff alone", ticketing.VerbReply, ofTicket)
 	ask.DefaultStatus, ask.MaxBodyBytes, ask.BodyReadTimeout = http.StatusCreated, 4<<20, time.Minute
 	huma.Register(api, ask, s.addQuestion)
 	add := op("POST", "", "addParticipant", "Confirm a person: they get the answers")
@@ -82,7 +82,6 @@ func (s *Server) participantRoutes(api huma.API) {
 
 type askInput struct {
 	TicketName
-	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"asking again with the same key does nothing twice"`
 	Body struct {
 		Address string `json:"address" minLength:"3" maxLength:"320"`
 		Name    string `json:"name,omitempty" maxLength:"200"`
@@ -93,7 +92,7 @@ type askInput struct {
 
 func (s *Server) addQuestion(ctx context.Context, in *askInput) (*body[Message], error) {
 	m, _, err := s.desk.Ask(ctx, actor(ctx), ticketing.Question{
-		Ticket: in.Name, To: mail.Address{Name: in.Body.Name, Address: in.Body.Address}, Subject: in.Body.Subject, Text: in.Body.Text, Key: in.Key,
+		Ticket: in.Name, To: mail.Address{Name: in.Body.Name, Address: in.Body.Address}, Subject: in.Body.Subject, Text: in.Body.Text, Key: actor(ctx).Key,
 	})
 	if err != nil {
 		return nil, s.failure(ctx, err)
@@ -124,7 +123,7 @@ type heldQuery struct {
 }
 
 func (s *Server) listHeld(ctx context.Context, in *heldQuery) (*body[List[HeldMessage]], error) {
-	messages, tickets, err := s.desk.Held(ctx, in.After, in.Limit)
+	messages, tickets, err := s.desk.Held(ctx, actor(ctx), in.After, in.Limit)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
@@ -148,10 +147,9 @@ type Key struct {
 
 func viewKey(k ticketing.KeyInfo) Key { return Key{k.ID, k.Created.UTC(), k.Until.UTC()} }
 
-// keyRoutes are at the control socket alone.
 func (s *Server) keyRoutes(api huma.API) {
 	op := func(method, path, id, summary string) huma.Operation {
-		return huma.Operation{Method: method, Path: "/api/v1/keys" + path, OperationID: id, Summary: summary}
+		return route(method, "/keys"+path, id, summary, ticketing.VerbAdmin, "")
 	}
 	huma.Register(api, op("GET", "", "listKeys", "HMAC keys of reply tokens and Message-IDs"), func(context.Context, *struct{}) (*body[List[Key]], error) {
 		out := &body[List[Key]]{Body: List[Key]{Items: []Key{}}}
@@ -161,7 +159,7 @@ func (s *Server) keyRoutes(api huma.API) {
 		return out, nil
 	})
 	huma.Register(api, op("POST", "/rotate", "rotateKey", "Sign with a new key from now on"), func(ctx context.Context, _ *struct{}) (*body[Key], error) {
-		k, err := s.desk.RotateKey(ctx)
+		k, err := s.desk.RotateKey(ctx, actor(ctx))
 		if err != nil {
 			return nil, s.failure(ctx, err)
 		}

@@ -9,10 +9,8 @@ package web
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -36,14 +34,22 @@ type Config struct {
 	Warnings func() []string
 	// Heartbeat is the time between comments on a silent event stream; 0 is 15 s.
 	Heartbeat time.Duration
+	// Rate is how many requests a second one token may make, ten times as many at once; 0 is
+	// any number.
+	Rate float64
 }
 
 // Server holds the routes.
 type Server struct {
-	cfg  Config
-	desk *ticketing.Desk
-	log  *slog.Logger
+	cfg    Config
+	desk   *ticketing.Desk
+	log    *slog.Logger
+	tokens *rates // by token
+	guests *rates // by address, of who has none
 }
+
+// guestRate is how many requests without a known token one address may make a second.
+const guestRate = 5
 
 // New makes a server.
 func New(cfg Config) *Server {
@@ -56,7 +62,7 @@ func New(cfg Config) *Server {
 	if cfg.Heartbeat == 0 {
 		cfg.Heartbeat = 15 * time.Second
 	}
-	s := &Server{cfg: cfg, desk: cfg.Desk, log: cfg.Log}
+	s := &Server{cfg: cfg, desk: cfg.Desk, log: cfg.Log, tokens: newRates(cfg.Rate), guests: newRates(min(cfg.Rate, guestRate))}
 	s.registerMetrics()
 	return s
 }
@@ -84,109 +90,24 @@ func (s *Server) routes(control bool) *http.ServeMux {
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 	config.Security = []map[string][]string{{"token": {}}}
 	api := humago.New(mux, config)
+	door := s.bearer
 	if control {
-		api.UseMiddleware(s.controlActor)
-	} else {
-		api.UseMiddleware(func(c huma.Context, next func(huma.Context)) { s.bearer(api, c, next) })
+		door = s.controlActor
 	}
+	api.UseMiddleware(func(c huma.Context, next func(huma.Context)) { door(api, c, next) })
 	s.ticketRoutes(api)
 	s.messageRoutes(api)
 	s.displayRoutes(api)
+	s.referenceRoutes(api)
 	s.participantRoutes(api)
 	s.eventRoutes(api)
 	s.outgoingRoutes(api)
 	s.consumerRoutes(api)
-	if control {
-		s.tokenRoutes(api)
-		s.importRoutes(api)
-		s.keyRoutes(api)
-		s.explainRoutes(api)
-	}
+	s.tokenRoutes(api)
+	s.importRoutes(api)
+	s.keyRoutes(api)
+	s.explainRoutes(api)
 	return mux
-}
-
-type actorKey struct{}
-
-// actor is who makes the request.
-func actor(ctx context.Context) ticketing.Actor {
-	a, _ := ctx.Value(actorKey{}).(ticketing.Actor)
-	return a
-}
-
-// secretKey has the token of a request that came by TCP.
-type secretKey struct{}
-
-// revoked says that the token of a request was removed since.
-func (s *Server) revoked(ctx context.Context) bool {
-	secret, bearer := ctx.Value(secretKey{}).(string)
-	if !bearer {
-		return false
-	}
-	_, err := s.desk.TokenBySecret(ctx, secret)
-	return errors.Is(err, ticketing.ErrNotFound)
-}
-
-// controlActor takes the name from the Postdesk-Actor field: whoever may open the
-// socket may act for every member of staff.
-func (s *Server) controlActor(c huma.Context, next func(huma.Context)) {
-	name := c.Header("Postdesk-Actor")
-	if name == "" {
-		name = "admin"
-	}
-	who := ticketing.Actor{Kind: "staff", Name: name, Origin: "cli"}
-	if program := c.Header("Postdesk-Program"); program != "" {
-		who.Kind, who.Name = "program", program // its replies are automatic mail (RFC 3834)
-	}
-	next(huma.WithValue(c, actorKey{}, who))
-}
-
-// bearer lets a request pass that has a token of sufficient scope.
-func (s *Server) bearer(api huma.API, c huma.Context, next func(huma.Context)) {
-	secret, ok := strings.CutPrefix(c.Header("Authorization"), "Bearer ")
-	if !ok {
-		c.SetHeader("WWW-Authenticate", `Bearer realm="postdesk"`)
-		huma.WriteErr(api, c, http.StatusUnauthorized, "a token is needed: Authorization: Bearer …; make one with: postdesk token create")
-		return
-	}
-	t, err := s.desk.TokenBySecret(c.Context(), strings.TrimSpace(secret))
-	switch {
-	case errors.Is(err, ticketing.ErrNotFound):
-		c.SetHeader("WWW-Authenticate", `Bearer realm="postdesk", error="invalid_token"`)
-		huma.WriteErr(api, c, http.StatusUnauthorized, "this token is not known")
-		return
-	case err != nil:
-		s.log.Error("tokens cannot be read", "error", err)
-		huma.WriteErr(api, c, http.StatusServiceUnavailable, "temporary failure, try again later")
-		return
-	case t.Scope != ticketing.ScopeWrite && c.Method() != http.MethodGet:
-		c.SetHeader("WWW-Authenticate", `Bearer realm="postdesk", error="insufficient_scope"`)
-		huma.WriteErr(api, c, http.StatusForbidden, "this token may only read")
-		return
-	}
-	kind := "staff"
-	if t.Program {
-		kind = "program"
-	}
-	c = huma.WithValue(c, secretKey{}, strings.TrimSpace(secret))
-	next(huma.WithValue(c, actorKey{}, ticketing.Actor{Kind: kind, Name: t.Name, Origin: "api"}))
-}
-
-// failure makes an HTTP error of a desk's. What is not known is not shown.
-func (s *Server) failure(ctx context.Context, err error) error {
-	switch {
-	case errors.Is(err, ticketing.ErrNotFound):
-		return huma.Error404NotFound(err.Error())
-	case errors.Is(err, ticketing.ErrConflict):
-		return huma.Error409Conflict(err.Error())
-	case errors.Is(err, ticketing.ErrTooLarge):
-		return huma.NewError(http.StatusRequestEntityTooLarge, err.Error())
-	case errors.Is(err, ticketing.ErrInvalid):
-		return huma.Error422UnprocessableEntity(err.Error())
-	}
-	if ctx.Err() == nil {
-		s.log.Error("a request failed", "error", err)
-	}
-	return huma.Error503ServiceUnavailable("temporary failure, try again later")
 }
 
 // ready says what works and what does not, 503 when something does not. It is for the

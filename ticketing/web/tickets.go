@@ -32,6 +32,8 @@ type ticketQuery struct {
 	Queue  string `query:"queue"`
 	Status string `query:"status" doc:"one or several, joined by commas"`
 	Held   bool   `query:"held" doc:"only tickets with held messages"`
+	Ref    string `query:"ref" doc:"only the ticket with this reference to another system" example:"github:owner/repo#12"`
+	MsgID  string `query:"message_id" doc:"only tickets that hold a mail with this Message-ID"`
 	Alias  string `query:"alias" doc:"only tickets that had this number in another desk" example:"#1234"`
 	Cursor string `query:"cursor" doc:"next of the page before"`
 	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"500"`
@@ -39,11 +41,11 @@ type ticketQuery struct {
 
 type replyInput struct {
 	TicketName
-	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"asking again with the same key does nothing twice"`
-	Body struct {
+	IfMatch []string `header:"If-Match" doc:"ETag of the ticket; refused with 412 when it has changed since"`
+	Body    struct {
 		Text   string   `json:"text" minLength:"1" maxLength:"1000000" doc:"Markdown"`
 		Status string   `json:"status,omitempty" doc:"of the ticket after it; waiting when nothing is said"`
-		Seen   int64    `json:"seen,omitempty" doc:"newest event you have seen; refused with 409 when the ticket has moved on since"`
+		Seen   int64    `json:"seen,omitempty" doc:"newest event you have seen; refused with 409 when somebody else has written since, or a customer"`
 		Cc     []string `json:"cc,omitempty" maxItems:"50" doc:"addresses that become participants with this answer"`
 		Files  []File   `json:"attachments,omitempty" maxItems:"100" doc:"files that go with it"`
 	}
@@ -59,7 +61,8 @@ type File struct {
 
 type changeInput struct {
 	TicketName
-	Body struct {
+	IfMatch []string `header:"If-Match" doc:"ETag of the ticket; refused with 412 when it has changed since. A change of the requester needs one."`
+	Body    struct {
 		Status     *ticketing.Status   `json:"status,omitempty" enum:"new,open,waiting,resolved,closed,rejected,spam"`
 		Assignee   *string             `json:"assignee,omitempty" maxLength:"100" doc:"name of a member of staff, me, or empty for nobody"`
 		Priority   *ticketing.Priority `json:"priority,omitempty" enum:"low,normal,high,urgent"`
@@ -70,19 +73,21 @@ type changeInput struct {
 }
 
 func (s *Server) ticketRoutes(api huma.API) {
-	op := func(method, path, id, summary string) huma.Operation {
-		return huma.Operation{Method: method, Path: "/api/v1" + path, OperationID: id, Summary: summary}
-	}
-	huma.Register(api, op("GET", "/tickets", "listTickets", "Tickets, newest update first"), s.listTickets)
-	huma.Register(api, op("GET", "/tickets/{name}", "getTicket", "One ticket"), s.getTicket)
-	huma.Register(api, op("PATCH", "/tickets/{name}", "updateTicket", "Change a ticket: all that is named, or nothing"), s.changeTicket)
-	huma.Register(api, op("GET", "/tickets/{name}/messages", "listMessages", "All messages of a ticket"), s.listMessages)
-	reply := op("POST", "/tickets/{name}/replies", "addReply", "Answer the requester by mail")
-	note := op("POST", "/tickets/{name}/notes", "addNote", "Add a note that staff alone see")
-	for _, o := range []*huma.Operation{&reply, &note} {
+	huma.Register(api, route("GET", "/tickets", "listTickets", "Tickets, newest update first", ticketing.VerbRead, ofList), s.listTickets)
+	huma.Register(api, route("GET", "/tickets/{name}", "getTicket", "One ticket", ticketing.VerbRead, ofTicket), s.getTicket)
+	change := route("PATCH", "/tickets/{name}", "updateTicket", "Change a ticket: all that is named, or nothing", ticketing.VerbChange, ofTicket)
+	change.Errors = append(change.Errors, http.StatusPreconditionFailed, http.StatusPreconditionRequired)
+	huma.Register(api, change, s.changeTicket)
+	huma.Register(api, route("GET", "/tickets/{name}/messages", "listMessages", "All messages of a ticket", ticketing.VerbRead, ofTicket), s.listMessages)
+	reply := route("POST", "/tickets/{name}/replies", "addReply", "Answer the requester by mail", ticketing.VerbReply, ofTicket)
+	note := route("POST", "/tickets/{name}/notes", "addNote", "Add a note that staff alone see", ticketing.VerbNote, ofTicket)
+	open := route("POST", "/tickets", "openTicket", "Begin a conversation: a ticket, and the mail to its requester", ticketing.VerbOpen, ofList)
+	for _, o := range []*huma.Operation{&reply, &note, &open} {
 		o.DefaultStatus, o.MaxBodyBytes, o.BodyReadTimeout = http.StatusCreated, s.maxReply(), time.Minute
-		o.Description = fmt.Sprintf("The attachments of one reply have at most %d octets together, before base64.", s.desk.MaxAttachmentBytes())
+		o.Description += fmt.Sprintf(" The attachments of one reply have at most %d octets together, before base64.", s.desk.MaxAttachmentBytes())
+		o.Errors = append(o.Errors, http.StatusConflict, http.StatusPreconditionFailed, http.StatusRequestEntityTooLarge)
 	}
+	huma.Register(api, open, s.openTicket)
 	huma.Register(api, reply, func(ctx context.Context, in *replyInput) (*body[Message], error) { return s.addReply(ctx, in, false) })
 	huma.Register(api, note, func(ctx context.Context, in *replyInput) (*body[Message], error) { return s.addReply(ctx, in, true) })
 }
@@ -93,7 +98,8 @@ func (s *Server) maxReply() int64 {
 }
 
 func (s *Server) listTickets(ctx context.Context, in *ticketQuery) (*body[List[Ticket]], error) {
-	q := ticketing.TicketQuery{Queue: strings.ToUpper(in.Queue), Held: in.Held, Alias: ticketing.CanonicalAlias(in.Alias), Limit: in.Limit + 1}
+	q := ticketing.TicketQuery{Queue: strings.ToUpper(in.Queue), Held: in.Held, Alias: ticketing.CanonicalAlias(in.Alias), Limit: in.Limit + 1,
+		Ref: in.Ref, MessageID: strings.Trim(strings.TrimSpace(in.MsgID), "<>"), Queues: actor(ctx).Queues}
 	for _, st := range strings.Split(in.Status, ",") {
 		if st = strings.TrimSpace(st); st != "" {
 			q.Statuses = append(q.Statuses, ticketing.Status(st))
@@ -140,12 +146,16 @@ func readCursor(c string) (updated time.Time, id int64, err error) {
 	return time.UnixMicro(micro), id, err
 }
 
-func (s *Server) getTicket(ctx context.Context, in *TicketName) (*body[TicketDetail], error) {
+func (s *Server) getTicket(ctx context.Context, in *TicketName) (*tagged[TicketDetail], error) {
 	c, err := s.desk.Ticket(ctx, in.Name)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	d := TicketDetail{Ticket: viewTicket(c.Ticket), Follows: c.Linked, Participants: []Person{}, Aliases: append([]string{}, c.Aliases...)}
+	d := TicketDetail{Ticket: viewTicket(c.Ticket), Follows: c.Linked, Participants: []Person{}, Aliases: append([]string{}, c.Aliases...),
+		References: append([]string{}, c.References...)}
+	if queue, _, err := ticketing.ParseName(c.Linked); err == nil && !actor(ctx).Sees(queue) {
+		d.Follows = ""
+	}
 	for _, p := range c.Participants {
 		d.Participants = append(d.Participants, viewPerson(p))
 	}
@@ -154,15 +164,24 @@ func (s *Server) getTicket(ctx context.Context, in *TicketName) (*body[TicketDet
 		return nil, s.failure(ctx, err)
 	}
 	d.SuggestedCc = append([]mail.Address{}, cc...)
-	return &body[TicketDetail]{d}, nil
+	return &tagged[TicketDetail]{etag(c.Ticket), d}, nil
 }
 
-func (s *Server) changeTicket(ctx context.Context, in *changeInput) (*body[Ticket], error) {
-	t, err := s.desk.Change(ctx, actor(ctx), in.Name, ticketing.Change(in.Body))
+func (s *Server) changeTicket(ctx context.Context, in *changeInput) (*tagged[Ticket], error) {
+	by := actor(ctx)
+	if in.Body.Requester != nil && len(in.IfMatch) == 0 && by.Origin == "api" {
+		// Who was the requester gets nothing any more: not by who has not looked (RFC 6585 section 3).
+		return nil, huma.NewError(http.StatusPreconditionRequired, "a change of the requester needs If-Match with the ETag of the ticket")
+	}
+	versions, err := versions(in.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.desk.ChangeIf(ctx, by, in.Name, versions, ticketing.Change(in.Body))
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	return &body[Ticket]{viewTicket(t)}, nil
+	return &tagged[Ticket]{etag(t), viewTicket(t)}, nil
 }
 
 func (s *Server) listMessages(ctx context.Context, in *TicketName) (*body[List[Message]], error) {
@@ -184,13 +203,16 @@ func (s *Server) listMessages(ctx context.Context, in *TicketName) (*body[List[M
 }
 
 func (s *Server) addReply(ctx context.Context, in *replyInput, note bool) (*body[Message], error) {
+	by := actor(ctx)
+	versions, err := versions(in.IfMatch)
+	if err != nil {
+		return nil, err
+	}
 	r := ticketing.ReplyRequest{
-		Ticket: in.Name, Text: in.Body.Text, Note: note, Status: ticketing.Status(in.Body.Status), Seen: in.Body.Seen, Key: in.Key, Cc: in.Body.Cc,
+		Ticket: in.Name, Text: in.Body.Text, Note: note, Status: ticketing.Status(in.Body.Status), Seen: in.Body.Seen, Match: versions,
+		Key: by.Key, Cc: in.Body.Cc, Files: files(in.Body.Files),
 	}
-	for _, f := range in.Body.Files {
-		r.Files = append(r.Files, ticketing.File(f))
-	}
-	m, _, err := s.desk.Reply(ctx, actor(ctx), r)
+	m, _, err := s.desk.Reply(ctx, by, r)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}

@@ -39,6 +39,7 @@ type TicketDetail struct {
 	Follows      string         `json:"follows,omitempty" doc:"the ticket that this one is linked to"`
 	Participants []Person       `json:"participants"`
 	SuggestedCc  []mail.Address `json:"suggested_cc" doc:"whom the requester put into Cc: preselect them in the next answer, where they can be seen"`
+	References   []string       `json:"references" doc:"what it is called in other systems" example:"github:owner/repo#12"`
 	Aliases      []string       `json:"aliases" doc:"numbers that it had in other desks; they find it too" example:"#1234"`
 }
 

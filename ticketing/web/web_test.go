@@ -24,21 +24,22 @@ import (
 type site struct {
 	t        *testing.T
 	desk     *ticketing.Desk
+	db       *store.DB
 	tcp      *httptest.Server
 	control  *httptest.Server
 	fault    error // of readiness
 	warnings []string
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, more ...ticketing.Queue) *site {
 	t.Helper()
 	db, err := store.Open(t.Context(), t.TempDir(), store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t}
+	s := &site{t: t, db: db}
 	s.desk, err = ticketing.New(t.Context(), ticketing.Config{
-		Domain: "desk.example", Queues: []ticketing.Queue{{Key: "SUPPORT", Name: "Support", Addresses: []string{"new@desk.example"}, Domain: "desk.example", FirstNumber: 7102}},
+		Domain: "desk.example", Queues: append([]ticketing.Queue{{Key: "SUPPORT", Name: "Support", Addresses: []string{"new@desk.example"}, Domain: "desk.example", FirstNumber: 7102}}, more...),
 		Verify: func(context.Context, []byte, *mail.Message) mail.Authentication { return mail.Authentication{} },
 	}, db)
 	if err != nil {
@@ -92,7 +93,7 @@ func (s *site) settled() {
 
 func (s *site) token(scope string, program bool) string {
 	s.t.Helper()
-	_, secret, err := s.desk.CreateToken(s.t.Context(), "test", scope, program)
+	_, secret, err := s.desk.CreateToken(s.t.Context(), ticketing.Actor{}, ticketing.Token{Name: "test", Scope: scope, Program: program})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -152,16 +153,16 @@ func TestRights(t *testing.T) {
 		{"POST", "/api/v1/tickets/SUPPORT-7102/notes", read, `{"text":"x"}`, 403},
 		{"POST", "/api/v1/tickets/SUPPORT-7102/notes", write, `{"text":"x"}`, 201},
 		{"POST", "/api/v1/tickets/SUPPORT-7102/notes", write, `{"text":""}`, 422},
-		{"POST", "/api/v1/tickets/SUPPORT-7102/replies", write, `{"text":"x","seen":1}`, 409},
+		{"POST", "/api/v1/tickets/SUPPORT-7102/replies", write, `{"text":"x","seen":1}`, 201},
 		{"PATCH", "/api/v1/tickets/SUPPORT-7102", write, `{"status":"nonsense"}`, 422},
 		{"PATCH", "/api/v1/tickets/SUPPORT-7102", write, `{"status":"resolved"}`, 200},
 		{"PATCH", "/api/v1/tickets/SUPPORT-7102", read, `{"priority":"high"}`, 403},
 		{"PATCH", "/api/v1/tickets/SUPPORT-7102", write, `{"priority":"high","assignee":"jane","add_tags":["VIP"]}`, 200},
 		{"PATCH", "/api/v1/tickets/SUPPORT-7102", write, `{"priority":"1"}`, 422},
 		{"PATCH", "/api/v1/tickets/SUPPORT-7102", write, `{"add_tags":["two words"]}`, 422},
-		{"PATCH", "/api/v1/tickets/SUPPORT-7102", write, `{"requester":"new@desk.example"}`, 422},
+		{"PATCH", "/api/v1/tickets/SUPPORT-7102", write, `{"requester":"new@desk.example"}`, 428},
 		{"POST", "/api/v1/messages/1/accept", write, "", 409},
-		{"GET", "/api/v1/tokens", write, "", 404},
+		{"GET", "/api/v1/tokens", write, "", 403},
 		{"POST", "/api/v1/outgoing/9/retry", write, "", 404},
 		{"GET", "/api/v1/openapi.json", "", "", 200},
 		{"GET", "/healthz", "", "", 200},

@@ -40,6 +40,7 @@ type Config struct {
 	HTTP        string          // ADDRESS:PORT of the API; empty: no TCP
 	Control     string          // path of the control socket
 	Inherited   *lmtp.Inherited // sockets of systemd; nil: none
+	Rate        int             // requests a second by one token; 0 is any number
 	Version     string
 	Log         *slog.Logger
 }

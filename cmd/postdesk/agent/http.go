@@ -18,7 +18,7 @@ func (g *Agent) startHTTP(ctx context.Context) error {
 		Desk: g.desk, Log: g.log, Version: g.cfg.Version, Registry: g.registry,
 		Ready: map[string]func(context.Context) error{"store": g.store.Check, "lmtp": g.checkTaking, "dns": g.cfg.Resolver.Check,
 			"submission": func(context.Context) error { return g.queue.Err() }},
-		Warnings: g.warnings,
+		Warnings: g.warnings, Rate: float64(g.cfg.Rate),
 	})
 	// Root and the agent's own user alone: whoever speaks there acts for every member of
 	// staff. The group is for a folder that is made now: Postfix's socket may be in it too.

@@ -1,0 +1,176 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"postdesk/ticketing"
+)
+
+// A conversation that we begin: a ticket, one mail without a mark of a reply, and what a
+// repetition and a second bridge get.
+func TestOpenTicket(t *testing.T) {
+	s := newSite(t)
+	secret := s.token(ticketing.ScopeWrite, false)
+	request := `{"queue":"support","to":"Kim@customer.example","name":"Kim","subject":"Your  order","text":"It is here.","references":["GitHub:owner/repo#12"]}`
+	var first, second Opened
+	res := s.call(s.tcp.URL, "POST", "/api/v1/tickets", secret, request, &first, "Idempotency-Key", "a")
+	if res.StatusCode != 201 || first.Ticket.Name != "SUPPORT-7102" || first.Ticket.Requester != "kim@customer.example" || first.Ticket.Status != "waiting" || first.Message.Kind != "reply" {
+		t.Fatalf("%d %+v", res.StatusCode, first)
+	}
+	if res := s.call(s.tcp.URL, "POST", "/api/v1/tickets", secret, request, &second, "Idempotency-Key", "a"); res.StatusCode != 201 || second.Message.ID != first.Message.ID {
+		t.Errorf("again: %d %+v", res.StatusCode, second)
+	}
+	// Without a key it is another request, whose reference is taken: no second ticket is made.
+	var problem struct{ Detail string }
+	if res := s.call(s.tcp.URL, "POST", "/api/v1/tickets", secret, request, &problem); res.StatusCode != 409 || !strings.Contains(problem.Detail, "SUPPORT-7102") {
+		t.Errorf("the same reference: %d %s", res.StatusCode, problem.Detail)
+	}
+	var list List[Ticket]
+	s.call(s.tcp.URL, "GET", "/api/v1/tickets?ref=github:owner/repo%2312", secret, "", &list)
+	if len(list.Items) != 1 || list.Items[0].Name != "SUPPORT-7102" {
+		t.Errorf("by reference: %+v", list.Items)
+	}
+	var all List[Ticket]
+	if s.call(s.tcp.URL, "GET", "/api/v1/tickets", secret, "", &all); len(all.Items) != 1 {
+		t.Errorf("%d tickets", len(all.Items))
+	}
+	raw := s.sent(first.Message.ID)
+	for _, want := range []string{"Subject: Your order\r\n", "To: Kim <kim@customer.example>\r\n", "It is here."} {
+		if !strings.Contains(strings.ReplaceAll(raw, `"Kim"`, "Kim"), want) {
+			t.Errorf("the mail lacks %q:\n%s", want, raw)
+		}
+	}
+	if strings.Contains(raw, "In-Reply-To:") || strings.Contains(raw, "Auto-Submitted:") {
+		t.Errorf("a mail that answers nothing:\n%s", raw)
+	}
+	for _, wrong := range []string{`"to":"new@desk.example"`, `"to":"nobody"`, `"subject":" "`, `"text":" "`, `"references":["12"]`, `"status":"odd"`} {
+		if res := s.call(s.tcp.URL, "POST", "/api/v1/tickets", secret, merged(t, request, "{"+wrong+"}"), nil); res.StatusCode != 422 {
+			t.Errorf("%s: %d, want 422", wrong, res.StatusCode)
+		}
+	}
+}
+
+// merged is an object with members of another one in place of its own.
+func merged(t *testing.T, object, with string) string {
+	t.Helper()
+	all := map[string]any{}
+	for _, text := range []string{object, with} {
+		if err := json.Unmarshal([]byte(text), &all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// sent waits for the mail of a reply and gives its bytes.
+func (s *site) sent(message int64) string {
+	s.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		out, err := s.desk.Outgoing(s.t.Context(), nil, 0, 100)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, o := range out {
+			if o.Message == message {
+				raw, err := s.desk.Raw(s.t.Context(), o.Raw)
+				if err != nil {
+					s.t.Fatal(err)
+				}
+				return string(raw)
+			}
+		}
+	}
+	s.t.Fatalf("message %d does not go out", message)
+	return ""
+}
+
+// What a program begins is automatic mail, and no more of it than of its answers.
+func TestProgramOpens(t *testing.T) {
+	s := newSite(t)
+	secret := s.token(ticketing.ScopeWrite, true)
+	open := func(n int) (*http.Response, Opened) {
+		var out Opened
+		res := s.call(s.tcp.URL, "POST", "/api/v1/tickets", secret, fmt.Sprintf(`{"queue":"SUPPORT","to":"kim@customer.example","subject":"Alarm %d","text":"x"}`, n), &out)
+		return res, out
+	}
+	res, first := open(0)
+	if res.StatusCode != 201 || !first.Message.Automatic {
+		t.Fatalf("%d %+v", res.StatusCode, first)
+	}
+	if raw := s.sent(first.Message.ID); !strings.Contains(raw, "Auto-Submitted: auto-generated\r\n") {
+		t.Errorf("a program's mail:\n%s", raw)
+	}
+	for n := 1; ; n++ {
+		res, next := open(n)
+		if res.StatusCode == 201 && n < 10 {
+			s.sent(next.Message.ID)
+			continue
+		}
+		if after := res.Header.Get("Retry-After"); res.StatusCode != 429 || n != 10 || after == "" || after == "0" {
+			t.Errorf("mail %d by a program: %d, Retry-After %q; want 429 for the eleventh", n+1, res.StatusCode, after)
+		}
+		break
+	}
+}
+
+// The tag of a ticket changes with what somebody must know, and with nothing else.
+func TestIfMatch(t *testing.T) {
+	s := newSite(t)
+	s.mail(1)
+	jane, joe := s.named("jane"), s.named("joe")
+	const path = "/api/v1/tickets/SUPPORT-7102"
+	tag := func() string { return s.call(s.tcp.URL, "GET", path, jane, "", nil).Header.Get("ETag") }
+	seen := tag()
+	var reply Message
+	if res := s.call(s.tcp.URL, "POST", path+"/replies", joe, `{"text":"x"}`, &reply, "If-Match", seen); res.StatusCode != 201 {
+		t.Fatalf("a reply to the ticket as it is: %d", res.StatusCode)
+	}
+	for what, res := range map[string]*http.Response{
+		"a change":  s.call(s.tcp.URL, "PATCH", path, jane, `{"priority":"high"}`, nil, "If-Match", seen),
+		"a reply":   s.call(s.tcp.URL, "POST", path+"/replies", jane, `{"text":"x"}`, nil, "If-Match", seen),
+		"no number": s.call(s.tcp.URL, "PATCH", path, jane, `{"priority":"high"}`, nil, "If-Match", `W/"x"`),
+	} {
+		if res.StatusCode != 412 {
+			t.Errorf("%s to the ticket as it was: %d, want 412", what, res.StatusCode)
+		}
+	}
+	// The mail of the reply goes out: nobody must know that before they go on.
+	seen = tag()
+	s.sent(reply.ID)
+	var ticket Ticket
+	s.call(s.tcp.URL, "GET", path, jane, "", &ticket)
+	if now := tag(); now != seen {
+		t.Errorf("the tag moved from %s to %s by what became of a mail", seen, now)
+	}
+	for _, body := range []string{`{"text":"x","seen":2}`, fmt.Sprintf(`{"text":"x","seen":%d}`, reply.Seq)} {
+		want := map[bool]int{true: 409, false: 201}[strings.HasSuffix(body, ":2}")]
+		if res := s.call(s.tcp.URL, "POST", path+"/replies", jane, body, nil); res.StatusCode != want {
+			t.Errorf("%s after the reply of a colleague: %d, want %d", body, res.StatusCode, want)
+		}
+	}
+	if res := s.call(s.tcp.URL, "PATCH", path, jane, `{"requester":"kim@customer.example"}`, nil); res.StatusCode != 428 {
+		t.Errorf("another requester, blindly: %d, want 428", res.StatusCode)
+	}
+	if res := s.call(s.tcp.URL, "PATCH", path, jane, `{"requester":"kim@customer.example"}`, &ticket, "If-Match", tag()); res.StatusCode != 200 || ticket.Requester != "kim@customer.example" || res.Header.Get("ETag") != tag() {
+		t.Errorf("another requester: %d %+v", res.StatusCode, ticket)
+	}
+}
+
+// named gives the token of a member of staff.
+func (s *site) named(name string) string {
+	s.t.Helper()
+	_, secret, err := s.desk.CreateToken(s.t.Context(), ticketing.Actor{}, ticketing.Token{Name: name, Scope: ticketing.ScopeWrite})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return secret
+}
