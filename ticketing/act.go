@@ -1,8 +1,6 @@
 package ticketing
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -109,9 +107,15 @@ func (d *Desk) act(tx Tx, j *job, t target, id int64) error {
 	if t.ticket, err = tx.Ticket(t.ticket.ID); err != nil {
 		return err
 	}
+	replay, err := replayed(tx, j, &t, by)
+	if err != nil {
+		return err
+	}
 	o, outcome, words, err := d.examine(tx, by, j, t)
 	if err == nil && outcome == actDone {
-		words, err = d.carryOut(tx, by, p, j, t, o)
+		if words, err = d.carryOut(tx, by, p, j, t, o); err == nil && replay != "" {
+			err = tx.PutIdempotent(replayScope, replay, Hash{}, m.ID, d.now())
+		}
 	}
 	if err != nil {
 		return err
@@ -161,16 +165,6 @@ func (d *Desk) examine(tx Tx, by Actor, j *job, t target) (o order, outcome, wor
 		}
 	}
 	return o, actDone, "", nil
-}
-
-// isFile says that somebody has attached it: the pictures of a signature and what a mail
-// program adds by itself are none of it.
-func isFile(a mail.Attachment) bool {
-	switch a.Type {
-	case "application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-keys", "text/vcard", "text/x-vcard":
-		return false
-	}
-	return !strings.HasPrefix(a.Type, "image/") || !a.Inline && a.ContentID == ""
 }
 
 // answers says that something goes to the customer.
@@ -325,41 +319,6 @@ func ownWords(j *job) (text, problem string) {
 		}
 	}
 	return strings.TrimSpace(text), ""
-}
-
-// staffMail is what a member of staff sent.
-type staffMail struct {
-	text    string
-	files   []stagedFile
-	problem string // why the files cannot go with it
-}
-
-// staffMail reads the mail of a member of staff before the transaction that carries it
-// out: it costs more than anything else about a mail. Of others nothing is read or kept.
-func (d *Desk) staffMail(ctx context.Context, raw []byte, m *mail.Message, auth mail.Authentication) (own staffMail) {
-	p, known := d.staff.Load().byAddress(author(m))
-	if !known || !p.proven(m, auth) {
-		return own
-	}
-	parsed := mail.Parse(raw)
-	own.text = parsed.NewText
-	var files []File
-	for _, a := range parsed.Attachments {
-		if !isFile(a) {
-			continue
-		}
-		f := File{Name: cmp.Or(mail.FileName(a.Name), "file"), Type: a.Type, Content: a.Content}
-		if !mediaTypePattern.MatchString(f.Type) {
-			f.Type = "application/octet-stream"
-		}
-		files = append(files, f)
-	}
-	var err error
-	if own.files, err = d.stageFiles(ctx, files); err != nil {
-		d.log.Warn("files of a member of staff cannot go with the answer", "staff", p.Name, "error", err)
-		own.problem = "Its files cannot go with it: too many or too large, or they could not be stored."
-	}
-	return own
 }
 
 // seenOf is the event that the answer was to.

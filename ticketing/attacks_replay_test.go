@@ -157,3 +157,34 @@ func TestAttackCase(t *testing.T) {
 		t.Error("another domain is read as bink.example")
 	}
 }
+
+// Many signatures leave the Message-ID out. Whoever has a copy of what a member of staff has
+// sent must not have it carried out again under another one, now or later.
+func TestAttackReplayedStaff(t *testing.T) {
+	for what, text := range map[string]string{"an answer": "Try again.", "a note": "!note\r\nHm.", "commands": "!status resolved"} {
+		w := staffWorld(t)
+		w.send("jo@customer.example", "new@desk.example", "Printer", "", "Help")
+		n := w.waitTold("jane@staff.example", 1)
+		dated := func(second int) string {
+			return fmt.Sprintf("Date: Tue, 24 Nov 2026 10:00:%02d +0000\r\n", second) + byDKIM
+		}
+		w.act(n, "jane@staff.example", dated(1), text)
+		w.must(w.SetStatus(w.ctx, jane, "SUPPORT-7102", ticketing.StatusOpen))
+		before := len(w.ticket("SUPPORT-7102").Messages)
+		for i := range 3 {
+			w.act(n, "jane@staff.example", dated(1)+[]string{"X-Again: 1\r\n", "Content-Type: text/html\r\n", "Content-Transfer-Encoding: quoted-printable\r\n"}[i], text+strings.Repeat(" ", i))
+		}
+		w.heard("SUPPORT-7102")
+		c := w.ticket("SUPPORT-7102")
+		if len(c.Messages) != before+4 || c.Ticket.Status != ticketing.StatusOpen || len(w.to("jo@customer.example")) > 1 {
+			t.Errorf("%s: %s, %s, %d answers went out", what, w.kinds("SUPPORT-7102"), c.Ticket.Status, len(w.to("jo@customer.example")))
+		}
+		// The same words once more, at another time, are meant.
+		if what == "commands" {
+			w.act(n, "jane@staff.example", dated(2), text)
+			if k := w.ticket("SUPPORT-7102").Ticket; k.Status != ticketing.StatusResolved {
+				t.Errorf("the same command at another time: %s", k.Status)
+			}
+		}
+	}
+}
