@@ -18,7 +18,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 // commands is the whole command line; kong makes usage and help of it.
 type commands struct {
-	Config string `short:"c" env:"POSTDESK_CONFIG" placeholder:"FILE" help:"Configuration file (${defaultFile})."`
+	Config string `env:"POSTDESK_CONFIG" placeholder:"FILE" help:"Configuration file (${defaultFile})."`
 	Socket string `env:"POSTDESK_SOCKET" placeholder:"PATH" help:"Control socket of the agent, in place of the configured one."`
 
 	Serve         serveCmd       `cmd:"" help:"Run the agent."`
