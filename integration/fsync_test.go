@@ -35,7 +35,7 @@ func TestSyncBeforeAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDesk(t, 30*time.Second, lab.Options{NoPostfix: true}, lab.AgentOptions{Env: c.env})
-			stop := trace(d)
+			stop := d.strace("-s", "8192", "-e", "trace=read,write,fsync,fdatasync")
 			conn := dialLMTP(d)
 			for i := range tracedMails {
 				conn.deliver(fmt.Sprintf("From: <%s>\r\nSubject: traced %d\r\n\r\nx\r\n", jane, i))
@@ -51,13 +51,13 @@ func TestSyncBeforeAnswer(t *testing.T) {
 	}
 }
 
-// trace attaches strace to the agent. The function that it gives detaches, and gives
+// strace attaches strace to the agent. The function that it gives detaches, and gives
 // the path of the trace.
-func trace(d *desk) func() string {
+func (d *desk) strace(args ...string) func() string {
 	d.t.Helper()
 	d.must(lab.Need("strace"))
 	path := filepath.Join(d.Dir, "trace")
-	cmd := exec.Command("strace", "-f", "-s", "8192", "-e", "trace=read,write,fsync,fdatasync", "-e", "signal=none", "-o", path, "-p", strconv.Itoa(d.agent.PID()))
+	cmd := exec.Command("strace", append(args, "-f", "-e", "signal=none", "-o", path, "-p", strconv.Itoa(d.agent.PID()))...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	said, err := cmd.StderrPipe()
 	d.must(err)
