@@ -61,7 +61,11 @@ func newWorldOf(t *testing.T, change func(*ticketing.Config)) *world {
 			t.Error(err)
 		}
 	}()
-	t.Cleanup(func() { stop(); <-done })
+	t.Cleanup(func() {
+		stop()
+		<-done
+		w.checkEvents()
+	})
 	return w
 }
 

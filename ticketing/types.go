@@ -183,6 +183,8 @@ func (e Event) Tells() bool {
 		return true
 	case MessageReceived:
 		return e.Facts["visibility"] != string(Folded) && e.Facts["automatic"] != "true"
+	case MessageVerified:
+		return released(e)
 	}
 	return false
 }

@@ -14,8 +14,8 @@ const (
 	cloudBatch = "application/cloudevents-batch+json"
 )
 
-// accepting is an operation that can give CloudEvents.
-type accepting struct {
+// Accepting is an operation that can give CloudEvents; exported as TicketName is.
+type Accepting struct {
 	Accept string `header:"Accept" doc:"application/cloudevents+json gives CloudEvents 1.0: one event as it is called, several as application/cloudevents-batch+json, and in a stream each one as its data"`
 }
 

@@ -84,7 +84,7 @@ type consumerInput struct {
 
 type consumerEventsInput struct {
 	ConsumerName
-	accepting
+	Accepting
 	After int64 `query:"after" minimum:"0" doc:"look further than what is acknowledged"`
 	Limit int   `query:"limit" default:"50" minimum:"1" maximum:"200"`
 	Wait  int   `query:"wait" minimum:"0" maximum:"60" doc:"seconds to wait for an event when there is none"`
@@ -106,7 +106,7 @@ type seekInput struct {
 
 type consumerStreamInput struct {
 	ConsumerName
-	streamInput
+	StreamQuery
 }
 
 type buryInput struct {

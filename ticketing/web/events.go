@@ -13,7 +13,7 @@ import (
 )
 
 type eventsInput struct {
-	accepting
+	Accepting
 	After int64 `query:"after" minimum:"0" doc:"sequence number of the last event you have; 0 is the beginning of what there is"`
 	Limit int   `query:"limit" default:"100" minimum:"1" maximum:"1000"`
 	Wait  int   `query:"wait" minimum:"0" maximum:"60" doc:"seconds to wait for an event when there is none (long poll)"`
@@ -54,13 +54,13 @@ type page struct {
 
 type ticketEventsInput struct {
 	TicketName
-	accepting
+	Accepting
 	After int64 `query:"after" minimum:"0"`
 	Limit int   `query:"limit" default:"100" minimum:"1" maximum:"1000"`
 }
 
 type eventInput struct {
-	accepting
+	Accepting
 	Seq int64 `path:"seq" minimum:"1"`
 }
 
@@ -136,7 +136,7 @@ func (s *Server) listTicketEvents(ctx context.Context, in *ticketEventsInput) (*
 	return s.page(in.Accept, list, next), nil
 }
 
-func (s *Server) streamEvents(ctx context.Context, in *streamInput) (*huma.StreamResponse, error) {
+func (s *Server) streamEvents(ctx context.Context, in *StreamQuery) (*huma.StreamResponse, error) {
 	after, err := in.place()
 	if err != nil {
 		return nil, err

@@ -103,6 +103,7 @@ func (s *Server) routes(control bool) *http.ServeMux {
 	s.eventRoutes(api)
 	s.outgoingRoutes(api)
 	s.consumerRoutes(api)
+	s.schemaRoutes(api)
 	s.tokenRoutes(api)
 	s.importRoutes(api)
 	s.keyRoutes(api)

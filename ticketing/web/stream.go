@@ -16,14 +16,15 @@ import (
 	"postdesk/ticketing"
 )
 
-type streamInput struct {
-	accepting
+// StreamQuery is where a stream begins; exported as TicketName is.
+type StreamQuery struct {
+	Accepting
 	After       int64  `query:"after" minimum:"0"`
 	LastEventID string `header:"Last-Event-ID" doc:"wins over after"`
 }
 
 // place is where a follower wants to go on.
-func (in streamInput) place() (int64, error) {
+func (in StreamQuery) place() (int64, error) {
 	if in.LastEventID == "" {
 		return in.After, nil
 	}

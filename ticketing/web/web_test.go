@@ -25,6 +25,7 @@ type site struct {
 	t        *testing.T
 	desk     *ticketing.Desk
 	db       *store.DB
+	dir      string // of the store
 	tcp      *httptest.Server
 	control  *httptest.Server
 	fault    error // of readiness
@@ -33,11 +34,12 @@ type site struct {
 
 func newSite(t *testing.T, more ...ticketing.Queue) *site {
 	t.Helper()
-	db, err := store.Open(t.Context(), t.TempDir(), store.Options{})
+	dir := t.TempDir()
+	db, err := store.Open(t.Context(), dir, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, db: db}
+	s := &site{t: t, db: db, dir: dir}
 	s.desk, err = ticketing.New(t.Context(), ticketing.Config{
 		Domain: "desk.example", Queues: append([]ticketing.Queue{{Key: "SUPPORT", Name: "Support", Addresses: []string{"new@desk.example"}, Domain: "desk.example", FirstNumber: 7102}}, more...),
 		Verify: func(context.Context, []byte, *mail.Message) mail.Authentication { return mail.Authentication{} },
