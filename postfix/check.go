@@ -25,8 +25,9 @@ type Finding struct {
 }
 
 // Check looks whether a Postfix is set up for the desk: by what postconf(1) says is
-// in effect, by the tables, and by the socket. It changes nothing.
-func Check(ctx context.Context, run Run, s Site) []Finding {
+// in effect, by the tables, and by the socket; live also by what port 25 answers and what
+// its milters do with a sample. It changes nothing and sends no mail.
+func Check(ctx context.Context, run Run, s Site, live bool) []Finding {
 	c := &checker{instance: newInstance(ctx, run, s)}
 	if err := c.load(); err != nil {
 		c.add(Error, fmt.Sprintf("Postfix cannot be asked: %v", err),
@@ -47,6 +48,10 @@ func Check(ctx context.Context, run Run, s Site) []Finding {
 	c.forgeries()
 	c.senders()
 	c.socket()
+	if live {
+		c.port25()
+		c.milters()
+	}
 	return c.findings
 }
 

@@ -106,7 +106,7 @@ func TestCheckFindsNothing(t *testing.T) {
 	for name := range sites() {
 		t.Run(name, func(t *testing.T) {
 			s := sound(t, name)
-			for _, f := range Check(t.Context(), run(t), s) {
+			for _, f := range Check(t.Context(), run(t), s, false) {
 				if name == "both" && strings.Contains(f.What, "listens on TCP") {
 					continue
 				}
@@ -123,7 +123,7 @@ func TestCheckTakesRelayTransport(t *testing.T) {
 	if plan, err := NewPlan(t.Context(), run(t), s); err != nil || !plan.Empty() {
 		t.Errorf("%v, %s", err, plan.Diff())
 	}
-	for _, f := range Check(t.Context(), run(t), s) {
+	for _, f := range Check(t.Context(), run(t), s, false) {
 		t.Errorf("%+v", f)
 	}
 }
@@ -180,7 +180,7 @@ func TestCheckFinds(t *testing.T) {
 		}, Error, "takes mail of any size", "message_size_limit=10420224"},
 		{"smuggling", "own", inMain("smtpd_forbid_bare_newline = normalize", "smtpd_forbid_bare_newline = no"), Error, "smtpd_forbid_bare_newline is no", "normalize"},
 		{"smuggling at one service", "own", inMaster("smtp inet n - y - - smtpd\n", "smtp inet n - y - - smtpd\n  -o smtpd_forbid_bare_newline=no\n"), Error, "The service smtp has", "postconf -PX smtp/inet/smtpd_forbid_bare_newline"},
-		{"unlisted recipients", "own", addMain("smtpd_reject_unlisted_recipient = no"), Warning, "unknown addresses", "=yes"},
+		{"unlisted recipients", "own", addMain("smtpd_reject_unlisted_recipient = no"), Warning, "unknown addresses", "= yes"},
 		{"delimiter", "own", addMain("recipient_delimiter = +-\nvirtual_alias_maps = inline:{ support@support-ticket.example=jane@example.org }"), Error, "support-1@support-ticket.example goes to jane@example.org", "virtual_alias_maps = regexp:/etc/postfix/postdesk_aliases, inline:"},
 		{"catch-all", "own", addMain("virtual_alias_maps = inline:{ @support-ticket.example=jane@example.org }"), Error, "new@support-ticket.example goes to jane@example.org", "virtual_alias_maps = regexp:/etc/postfix/postdesk_aliases, inline:"},
 		{"no socket", "own", func(_ *testing.T, s *Site) { _ = os.Remove(s.unixSocket()) }, Warning, "The socket cannot be seen", "Start postdesk"},
@@ -204,7 +204,7 @@ func TestCheckFinds(t *testing.T) {
 			c.plant(t, &s)
 			localize(t, s, false)
 			var said []string
-			for _, f := range Check(t.Context(), quiet, s) {
+			for _, f := range Check(t.Context(), quiet, s, false) {
 				dir := strings.NewReplacer(" -c "+s.ConfigDir, "", filepath.Dir(s.TablePath), filepath.Dir(usual.TablePath))
 				if f.Severity == c.severity && strings.Contains(dir.Replace(f.What), c.what) && strings.Contains(dir.Replace(f.Mend), c.mend) && f.Mend != "" {
 					return
@@ -236,7 +236,7 @@ func TestCheckWithoutPostfix(t *testing.T) {
 	broken := func(context.Context, string, string, ...string) (string, error) {
 		return "", errors.New("no such program")
 	}
-	got := Check(t.Context(), broken, ownSite())
+	got := Check(t.Context(), broken, ownSite(), false)
 	if len(got) != 1 || got[0].Severity != Error || !strings.Contains(got[0].What, "no such program") {
 		t.Errorf("%+v", got)
 	}
@@ -250,7 +250,7 @@ func TestCheckOldPostfix(t *testing.T) {
 		}
 		return "", nil
 	}
-	for _, f := range Check(t.Context(), old, ownSite()) {
+	for _, f := range Check(t.Context(), old, ownSite(), false) {
 		if strings.Contains(f.What, "knows no smtpd_forbid_bare_newline") {
 			return
 		}

@@ -49,7 +49,7 @@ func TestCheckForgeries(t *testing.T) {
 
 func forgeries(t *testing.T, s Site) (found []Finding) {
 	t.Helper()
-	for _, f := range Check(t.Context(), quiet, s) {
+	for _, f := range Check(t.Context(), quiet, s, false) {
 		if strings.Contains(f.What, "header_checks") {
 			found = append(found, f)
 		}

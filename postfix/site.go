@@ -112,3 +112,7 @@ func inDomains(pattern string, domains []string) bool {
 func domainPattern(domain string) string {
 	return "@" + regexp.QuoteMeta(strings.ToLower(domain)) + "$"
 }
+
+func (s Site) checkCommand() string {
+	return strings.Replace(s.printCommand(), " print", " check", 1)
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +13,7 @@ import (
 
 type checkCmd struct {
 	postfixPlace
-	NoNetwork bool `name:"no-network" help:"Do not try to log in at the submission server."`
+	NoNetwork bool `name:"no-network" help:"Do not try to log in at the submission server, nor ask port 25 and milters."`
 }
 
 // Help is shown by: postdesk check --help.
@@ -70,10 +69,10 @@ func (cmd checkCmd) Run(a *app) error {
 	ctx, cancel := context.WithTimeout(a.ctx, 30*time.Second)
 	defer cancel()
 	if !cmd.NoNetwork {
-		checkSubmission(ctx, r, cfg)
+		a.checkSubmission(ctx, r, cfg, cmd.postfixPlace)
 	}
 	a.checkAgent(ctx, r)
-	a.checkPostfix(ctx, r, cfg, cmd.postfixPlace)
+	a.checkPostfix(ctx, r, cfg, cmd.postfixPlace, !cmd.NoNetwork)
 	return r.end()
 }
 
@@ -135,22 +134,6 @@ func checkSecret(r *report, path string) {
 	default:
 		r.ok("submission.password_file: %s", path)
 	}
-}
-
-// checkSubmission sees whether the submission server is there. Whether it takes the
-// login shows at the first answer, and in the log.
-func checkSubmission(ctx context.Context, r *report, cfg *config) {
-	network, address := "tcp", cfg.Submission.Server
-	if path, unix := strings.CutPrefix(address, "unix:"); unix {
-		network, address = "unix", path
-	}
-	c, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, network, address)
-	if err != nil {
-		r.wrong("submission: %s does not answer: %s", cfg.Submission.Server, err.Error())
-		return
-	}
-	c.Close()
-	r.ok("submission: %s answers", cfg.Submission.Server)
 }
 
 // checkAgent asks a running agent how it is. That none runs is no fault: this command

@@ -24,7 +24,7 @@ type postfixCmd struct {
 // postfixPlace is where Postfix's files are.
 type postfixPlace struct {
 	Table     string `placeholder:"FILE" help:"Where the recipient table is, or will be (postdesk_recipients in Postfix's directory); other tables stand beside it."`
-	ConfigDir string `placeholder:"DIR" help:"Postfix's configuration directory, where it is not the usual one."`
+	ConfigDir string `short:"c" placeholder:"DIR" help:"Postfix's configuration directory, where it is not the usual one."`
 }
 
 // site is what Postfix needs to know of this configuration.
@@ -102,7 +102,7 @@ func (a *app) printCommand(place postfixPlace) string {
 	}
 	args = append(args, "postfix", "print")
 	if place.ConfigDir != "" {
-		args = append(args, "--config-dir", postfix.Quote(place.ConfigDir))
+		args = append(args, "-c", postfix.Quote(place.ConfigDir))
 	}
 	if place.Table != "" {
 		args = append(args, "--table", postfix.Quote(place.Table))

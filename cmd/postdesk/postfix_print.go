@@ -60,7 +60,9 @@ func (cmd *postfixPrintCmd) show(a *app, plan postfix.Plan, site postfix.Site) e
 		parts = cmd.all(plan, site)
 	}
 	for _, text := range parts {
-		p.text(text)
+		if text != "" {
+			p.text(text)
+		}
 	}
 	return p.err
 }

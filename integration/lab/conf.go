@@ -24,12 +24,11 @@ alias_database =
 local_recipient_maps =
 biff = no
 append_dot_mydomain = no
-enable_long_queue_ids = yes
 message_size_limit = 52428800
 mailbox_size_limit = 0
 # Mail from loopback must look like mail from outside: no added headers.
 local_header_rewrite_clients =
-{{if .Mailboxes}}# Single addresses of a domain with mailboxes go to the agent.
+{{if .WithoutDesk}}{{else if .Mailboxes}}# Single addresses of a domain with mailboxes go to the agent.
 virtual_mailbox_domains = {{.Domain}}
 virtual_mailbox_maps = regexp:{{.Dir}}/etc/recipients, inline:{ {{range $i, $m := .Mailboxes}}{{if $i}}, {{end}}{{$m}}=OK{{end}} }
 virtual_transport = smtp:[127.0.0.1]:{{.SinkPort}}
@@ -38,10 +37,13 @@ transport_maps = regexp:{{.Dir}}/etc/transport
 relay_domains = {{.Domain}}
 relay_transport = postdesk:unix:{{.Socket}}
 relay_recipient_maps = regexp:{{.Dir}}/etc/recipients
-{{end}}postdesk_destination_recipient_limit = 50
+{{end}}{{if not .WithoutDesk}}postdesk_destination_recipient_limit = 50
 postdesk_destination_concurrency_limit = 20
 smtpd_forbid_bare_newline = normalize
-smtpd_forbid_unauth_pipelining = yes
+enable_long_queue_ids = yes
+# So that the agent knows which member of staff has logged in and sent a mail.
+smtpd_sasl_authenticated_header = yes
+{{end}}smtpd_forbid_unauth_pipelining = yes
 smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
 smtpd_recipient_restrictions = reject_unlisted_recipient, permit_sasl_authenticated, reject_unauth_destination
 # Everything else goes to the sink.
@@ -52,8 +54,6 @@ smtpd_tls_cert_file = {{.Dir}}/tls/cert.pem
 smtpd_tls_key_file = {{.Dir}}/tls/key.pem
 smtpd_tls_security_level = may
 smtpd_tls_loglevel = 1
-# So that the agent knows which member of staff has logged in and sent a mail.
-smtpd_sasl_authenticated_header = yes
 # Tests wait for conditions: retry soon, and put no brake on load from loopback.
 queue_run_delay = 1s
 minimal_backoff_time = 1s
@@ -82,13 +82,13 @@ const masterCF = `127.0.0.1:{{.MXPort}} inet n - n - - smtpd
   -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
   -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
   -o milter_macro_daemon_name=ORIGINATING
-postdesk unix - - n - - lmtp
+{{if not .WithoutDesk}}postdesk unix - - n - - lmtp
   -o lmtp_line_length_limit=0
   -o disable_mime_output_conversion=yes
   -o lmtp_discard_lhlo_keywords=dsn
   -o lmtp_data_done_timeout=120s
   -o syslog_name=postfix-lab/postdesk
-pickup unix n - n 60 1 pickup
+{{end}}pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -124,7 +124,7 @@ mech_list: PLAIN LOGIN
 // senderLogin lets the desk's login send as any address of its domain, which
 // ticket addresses and reverse-paths of single messages need, and a member of staff as
 // their own.
-const senderLogin = "@{{.Domain}}\t{{.Login}} desk\n{{.StaffAddress}}\t{{.StaffLogin}}\n"
+const senderLogin = "{{if not .WithoutDesk}}@{{.Domain}}\t{{.Login}} desk\n{{end}}{{.StaffAddress}}\t{{.StaffLogin}}\n"
 
 // guardScript stops Postfix and removes the folder when its standard input
 // ends: that is at Stop, and also when the program that started it is killed.

@@ -30,7 +30,9 @@ type Options struct {
 	ExtraMain  string // more lines for main.cf
 	// Mailboxes makes the desk's domain one that has mailboxes beside the desk, these
 	// at the sink: then Postfix sends the agent what the table of recipients names, and no more.
-	Mailboxes      []string
+	Mailboxes []string
+	// WithoutDesk makes a Postfix that serves others and knows nothing of the desk yet.
+	WithoutDesk    bool
 	MXPort         int  // 0: a free one
 	SubmissionPort int  // 0: a free one
 	SinkDSN        bool // the sink offers DSN, so that Postfix hands ENVID and NOTIFY on
@@ -52,6 +54,7 @@ type Lab struct {
 	SinkPort       int
 	ExtraMain      string
 	Mailboxes      []string
+	WithoutDesk    bool
 
 	DNS  *DNS
 	Sink *Sink
@@ -97,7 +100,7 @@ func newLab(o Options) (*Lab, error) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	l := &Lab{Dir: dir, Domain: o.Domain, ExtraMain: o.ExtraMain, Mailboxes: o.Mailboxes, recipients: o.Recipients,
+	l := &Lab{Dir: dir, Domain: o.Domain, ExtraMain: o.ExtraMain, Mailboxes: o.Mailboxes, WithoutDesk: o.WithoutDesk, recipients: o.Recipients,
 		MXPort: o.MXPort, SubmissionPort: o.SubmissionPort}
 	if l.Domain == "" {
 		l.Domain = Domain

@@ -22,6 +22,9 @@ import (
 
 const master = "/usr/lib/postfix/sbin/master"
 
+// ConfigDir is Postfix's configuration directory.
+func (l *Lab) ConfigDir() string { return l.etc() }
+
 func (l *Lab) etc() string     { return filepath.Join(l.Dir, "etc") }
 func (l *Lab) maillog() string { return filepath.Join(l.Dir, "maillog") }
 
@@ -267,6 +270,10 @@ func (l *Lab) SetRecipients(ctx context.Context, table string) error {
 	}
 	return l.postfix(ctx, "reload")
 }
+
+// Reload makes Postfix read its configuration anew, and waits until it has: until its port
+// is answered by a process that has just begun.
+func (l *Lab) Reload(ctx context.Context) error { return l.postfix(ctx, "reload") }
 
 func (l *Lab) postfix(ctx context.Context, verb string) error {
 	return run(ctx, "postfix", "-c", l.etc(), verb)

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -195,6 +196,9 @@ func (c *Client) startTLS(conn net.Conn) (*smtp.Client, error) {
 		}
 	}
 	client, err := smtp.NewClientStartTLS(conn, conf)
+	if err != nil && strings.Contains(err.Error(), "STARTTLS") {
+		err = fmt.Errorf("%w: %w", ErrNoTLS, err)
+	}
 	if err != nil {
 		return nil, ours("tls", err)
 	}
@@ -211,6 +215,9 @@ func (c *Client) login(s *connection) error {
 	}
 	if c.cfg.Username == "" || c.cfg.Password == nil {
 		return nil
+	}
+	if _, mechanisms := s.Extension("AUTH"); !slices.Contains(strings.Fields(strings.ToUpper(mechanisms)), sasl.Plain) {
+		return ours("login", ErrNoAuth)
 	}
 	password, err := c.cfg.Password()
 	if err != nil {
