@@ -91,7 +91,7 @@ func TestSystemd(t *testing.T) {
 			return err == nil, err
 		})
 	}
-	end()
+	end(0)
 	checkJournal(d, m)
 	checkReload(d, m)
 	checkWatchdog(d, m)

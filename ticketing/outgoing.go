@@ -13,8 +13,11 @@ import (
 func (d *Desk) ClaimOutgoing(ctx context.Context, limit int, lease time.Duration) (out []Outgoing, err error) {
 	now := d.now()
 	// Looking first keeps an idle queue from writing.
-	err = d.store.Read(ctx, func(tx Tx) (err error) {
-		out, err = tx.DueOutgoing(now, limit)
+	err = d.store.Read(ctx, func(tx Tx) error {
+		hold, err := tx.Hold()
+		if err == nil && !hold {
+			out, err = tx.DueOutgoing(now, limit)
+		}
 		return err
 	})
 	if err != nil || len(out) == 0 {
@@ -33,6 +36,24 @@ func (d *Desk) ClaimOutgoing(ctx context.Context, limit int, lease time.Duration
 		return nil
 	})
 	return out, err
+}
+
+// HoldOutgoing keeps outgoing mail back, that of the future too, until it is released: a
+// restored desk does not know what it had sent after its backup.
+func (d *Desk) HoldOutgoing(ctx context.Context, hold bool) error {
+	if !hold {
+		defer signal(d.wakeOut)
+	}
+	return d.store.Write(ctx, func(tx Tx) error { return tx.SetHold(hold) })
+}
+
+// OutgoingHeld says whether outgoing mail is kept back.
+func (d *Desk) OutgoingHeld(ctx context.Context) (hold bool, err error) {
+	err = d.store.Read(ctx, func(tx Tx) (err error) {
+		hold, err = tx.Hold()
+		return err
+	})
+	return hold, err
 }
 
 // WaitOutgoing returns when mail may be due, or after a while.

@@ -128,6 +128,9 @@ type Tx interface {
 	DeadLetters(consumer string, after int64, limit int) ([]DeadLetter, error)
 	RemoveDeadLetter(consumer string, seq int64) error
 
+	// Hold says that outgoing mail is to wait until staff let it go.
+	Hold() (bool, error)
+	SetHold(on bool) error
 	AddOutgoing(*Outgoing) error // sets ID
 	UpdateOutgoing(Outgoing) error
 	Outgoing(id int64) (Outgoing, error)

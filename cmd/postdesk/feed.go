@@ -41,9 +41,11 @@ func (cmd *eventsCmd) Run(a *app) error {
 }
 
 type queueCmd struct {
-	List   queueListCmd   `cmd:"" help:"List outgoing mail."`
-	Retry  queueRetryCmd  `cmd:"" help:"Submit queued or failed mail now."`
-	Cancel queueCancelCmd `cmd:"" help:"Take queued mail back, unless it is on its way."`
+	List    queueListCmd    `cmd:"" help:"List outgoing mail."`
+	Retry   queueRetryCmd   `cmd:"" help:"Submit queued or failed mail now."`
+	Cancel  queueCancelCmd  `cmd:"" help:"Take queued mail back, unless it is on its way."`
+	Hold    queueHoldCmd    `cmd:"" help:"Keep all outgoing mail back, that of the future too."`
+	Release queueReleaseCmd `cmd:"" help:"Let outgoing mail go again."`
 }
 
 type queueListCmd struct {
@@ -72,6 +74,22 @@ func (cmd *queueListCmd) Run(a *app) error {
 		t.row(strconv.FormatInt(o.ID, 10), o.State, o.Recipient, strconv.Itoa(o.Attempts), o.QueueID, o.LastReply)
 	}
 	return t.flush()
+}
+
+type queueHoldCmd struct{}
+
+func (queueHoldCmd) Run(a *app) error { return a.holdQueue(true) }
+
+type queueReleaseCmd struct{}
+
+func (queueReleaseCmd) Run(a *app) error { return a.holdQueue(false) }
+
+func (a *app) holdQueue(hold bool) error {
+	c, err := a.dial("")
+	if err != nil {
+		return err
+	}
+	return c.do(a.ctx, http.MethodPut, "/api/v1/outgoing/hold", nil, map[string]any{"hold": hold}, nil)
 }
 
 type outgoingCmd struct {

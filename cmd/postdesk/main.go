@@ -44,6 +44,9 @@ type commands struct {
 	Inspect       inspectCmd     `cmd:"" help:"Say what postdesk understands of mail in files; needs no agent."`
 	Postfix       postfixCmd     `cmd:"" help:"Print Postfix's side of the configuration, or check it."`
 	Configuration configCmd      `cmd:"" name:"config" help:"Print settings with their sources, or check the configuration."`
+	Backup        backupCmd      `cmd:"" help:"Write everything that must not be lost into one file; the agent may run."`
+	Restore       restoreCmd     `cmd:"" help:"Make a data directory from a backup, and prove it."`
+	Verify        verifyCmd      `cmd:"" help:"Read all data and say what is wrong with it; the agent may run."`
 	Systemd       systemdCmd     `cmd:"" help:"Print units for systemd: the service, its sockets, its user."`
 	Version       versionCmd     `cmd:"" help:"Print the version."`
 	Consume       consumeCmd     `cmd:"" help:"Run a program for each event of the feed, until it has handled it."`

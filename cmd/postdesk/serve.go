@@ -61,6 +61,10 @@ func (serveCmd) Run(a *app) error {
 		return err
 	}
 	parts.Log, parts.Inherited = r.log, lmtp.Inherit()
+	parts.Starting = func(what string) {
+		notify(r.log, "STATUS="+what)
+		notify(r.log, "EXTEND_TIMEOUT_USEC=600000000") // a step of an upgrade may take minutes
+	}
 	if r.agent, err = agent.Start(ctx, parts); err != nil {
 		return err
 	}

@@ -44,6 +44,14 @@ func readerDSN(path string) string {
 	return fileDSN(path, q)
 }
 
+// copyDSN is of a connection that reads all of a database, for a copy of it.
+func copyDSN(path string) string {
+	q := url.Values{}
+	q.Set("mode", "rw")
+	q.Set("_busy_timeout", busyTimeout)
+	return fileDSN(path, q)
+}
+
 // fileDSN uses the file: form: in a plain path the driver drops what follows "?".
 func fileDSN(path string, q url.Values) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()

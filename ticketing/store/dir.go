@@ -73,7 +73,7 @@ func writeMarker(dir string) error {
 }
 
 // prepareRaw makes the folders of raw mail and sweeps what a crash left half written.
-// A whole file that no row knows is kept: it is harmless, and a redelivery uses it.
+// A whole file that no row knows is left to Sweep.
 func prepareRaw(dir string) error {
 	raw := filepath.Join(dir, "raw")
 	if err := os.RemoveAll(filepath.Join(raw, "tmp")); err != nil {

@@ -21,6 +21,10 @@ const (
 
 // TestMain is also the process that TestKill kills.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(upgradeDir); dir != "" {
+		fmt.Fprintln(os.Stderr, upgradeUntilKilled(dir))
+		os.Exit(1)
+	}
 	if dir := os.Getenv(helperDir); dir != "" {
 		fmt.Fprintln(os.Stderr, deliverForever(dir))
 		os.Exit(1)

@@ -133,6 +133,8 @@ func (d *DB) stageFile(ctx context.Context, body io.Reader, buf []byte, n int, e
 		return s, err
 	}
 	d.recent.put(s.Hash, whole)
+	d.publishing.RLock()
+	defer d.publishing.RUnlock()
 	return s, publish(f, d.rawPath(s.Hash))
 }
 

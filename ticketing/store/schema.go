@@ -7,6 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/pressly/goose/v3"
 )
@@ -14,19 +21,43 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrate brings the schema up to date. known says that there was a database before.
-func migrate(ctx context.Context, dsn string, known bool) (err error) {
-	db, err := sql.Open("sqlite", dsn)
+// schemas are the files of the migrations, by their numbers.
+func schemas() (fs.FS, error) { return fs.Sub(migrations, "migrations") }
+
+// newestSchema is the number of the newest migration that this program knows.
+func newestSchema() (n int64, err error) {
+	files, err := schemas()
+	if err != nil {
+		return 0, err
+	}
+	names, err := fs.Glob(files, "*.sql")
+	for _, name := range names {
+		v, e := goose.NumericComponent(name)
+		n, err = max(n, v), errors.Join(err, e)
+	}
+	return n, err
+}
+
+// migration brings a schema up to date.
+type migration struct {
+	path  string // of the database
+	dsn   string
+	known bool // there was a database before
+	files fs.FS
+	log   *slog.Logger
+	tell  func(what string) // before each step that may take long
+}
+
+// run applies what is missing. Each migration is one transaction: when the process ends
+// meanwhile, the next start goes on where this one was.
+func (m migration) run(ctx context.Context) (err error) {
+	db, err := sql.Open("sqlite", m.dsn)
 	if err != nil {
 		return err
 	}
 	db.SetMaxOpenConns(1)
 	defer func() { err = errors.Join(err, db.Close()) }()
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, m.files, goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 	if err != nil {
 		return err
 	}
@@ -35,14 +66,66 @@ func migrate(ctx context.Context, dsn string, known bool) (err error) {
 	case err != nil:
 		return fmt.Errorf("schema of %s: %w", databaseName, err)
 	case have > want:
-		return fmt.Errorf("%s has schema %d, and this postdesk knows %d at most: run the newer postdesk that made it", databaseName, have, want)
-	case have <= 0 && known:
+		return fmt.Errorf("%s has schema %d, and this postdesk knows %d at most: run the newer postdesk that made it, or go back to the copy beside it that was made before the upgrade", databaseName, have, want)
+	case have <= 0 && m.known:
 		return fmt.Errorf("%s has no tables but had before; restore it from a backup", databaseName)
 	case have == want:
 		return nil
 	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("schema of %s: %w", databaseName, err)
+	if have > 0 {
+		if err := m.keep(ctx, have); err != nil {
+			return fmt.Errorf("copy of %s before the upgrade: %w", databaseName, err)
+		}
+	}
+	return m.apply(ctx, p, have, want)
+}
+
+func (m migration) apply(ctx context.Context, p *goose.Provider, have, want int64) error {
+	for {
+		begun := time.Now()
+		m.tell(fmt.Sprintf("upgrading the database, at schema %d of %d", have, want))
+		done, err := p.UpByOne(ctx)
+		if errors.Is(err, goose.ErrNoNextVersion) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("schema of %s: %w", databaseName, err)
+		}
+		have = done.Source.Version
+		if m.known {
+			m.log.Info("database upgraded", "schema", have, "of", want, "took", time.Since(begun).Round(time.Millisecond))
+		}
+	}
+}
+
+// keptCopies is how many copies from before upgrades stay.
+const keptCopies = 2
+
+// keep copies the database before it is changed, beside it.
+func (m migration) keep(ctx context.Context, have int64) error {
+	copied := fmt.Sprintf("%s.schema-%d.%s", m.path, have, time.Now().UTC().Format("20060102T150405Z"))
+	m.tell("copying the database before it is upgraded")
+	partial := m.path + ".partial"
+	if err := remove(partial); err != nil {
+		return err
+	}
+	if err := copyDatabase(ctx, m.path, partial); err != nil {
+		return errors.Join(err, remove(partial))
+	}
+	if err := errors.Join(os.Rename(partial, copied), syncDir(filepath.Dir(m.path))); err != nil {
+		return err
+	}
+	m.log.Info("the database was copied before it is upgraded", "copy", copied, "schema", have)
+	all, err := filepath.Glob(m.path + ".schema-*.*")
+	if err != nil {
+		return err
+	}
+	// The newest first, by the time that their names end in.
+	slices.SortFunc(all, func(a, b string) int { return strings.Compare(path.Ext(b), path.Ext(a)) })
+	for _, old := range all[min(keptCopies, len(all)):] {
+		if err := os.Remove(old); err != nil {
+			return err
+		}
 	}
 	return nil
 }

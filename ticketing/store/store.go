@@ -36,6 +36,8 @@ type Options struct {
 	Synchronous string        // of SQLite; empty is FULL. Only tests may say NORMAL: it loses commits at a power failure
 	Repeat      bool          // run the first Write of each batch twice, as after a fault of one: for tests of what is written
 	QueueWait   time.Duration // how long a Write waits for its turn; 0 is 30 s
+	// Starting is told what Open does that may take long; may be nil.
+	Starting func(what string)
 }
 
 // DB is an open store.
@@ -48,6 +50,8 @@ type DB struct {
 	readers chan *conn // a pool: take one, put it back
 	codec   codec
 	recent  *recent
+
+	publishing sync.RWMutex // held while a file of raw mail gets its name, or loses it
 
 	mu     sync.RWMutex
 	closed bool
@@ -72,6 +76,9 @@ func Open(ctx context.Context, dir string, o Options) (*DB, error) {
 	}
 	if o.Synchronous == "" {
 		o.Synchronous = "FULL"
+	}
+	if o.Starting == nil {
+		o.Starting = func(string) {}
 	}
 	// SQLite as Linux distributions build it commits with fdatasync; this driver has to
 	// be told. What is durable is the same, a commit is up to twice as fast. Where the
@@ -104,7 +111,12 @@ func (d *DB) start(ctx context.Context, o Options) error {
 	if err := prepareRaw(d.dir); err != nil {
 		return err
 	}
-	if err := migrate(ctx, writerDSN(path, o.Synchronous, !known), known); err != nil {
+	files, err := schemas()
+	if err != nil {
+		return err
+	}
+	m := migration{path, writerDSN(path, o.Synchronous, !known), known, files, o.Log, o.Starting}
+	if err := m.run(ctx); err != nil {
 		return err
 	}
 	if err := writeMarker(d.dir); err != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,6 +79,25 @@ func (t *tx) OutgoingList(states []ticketing.OutgoingState, after int64, limit i
 		selects = append(selects, fmt.Sprintf("%s WHERE o.state = $%d AND o.id > $1", selectOutgoing, len(args)))
 	}
 	return list(t, scanOutgoing, strings.Join(selects, " UNION ALL ")+" ORDER BY id LIMIT $2", args...)
+}
+
+// holdCounter is 1 while outgoing mail is held.
+const holdCounter = "hold"
+
+func (t *tx) Hold() (bool, error) {
+	n, err := t.counter(holdCounter)
+	if errors.Is(err, ticketing.ErrNotFound) {
+		return false, nil
+	}
+	return n != 0, err
+}
+
+func (t *tx) SetHold(on bool) error {
+	err := t.change("UPDATE counter SET value = $1 WHERE name = $2", on, holdCounter)
+	if errors.Is(err, ticketing.ErrNotFound) {
+		_, err = t.exec("INSERT INTO counter (name, value) VALUES ($1, $2)", holdCounter, on)
+	}
+	return err
 }
 
 // CountAutomatic counts mail that went out by machine since then: to a recipient, and about

@@ -107,6 +107,7 @@ func (s *Server) routes(control bool) *http.ServeMux {
 	s.tokenRoutes(api)
 	s.importRoutes(api)
 	s.keyRoutes(api)
+	s.holdRoutes(api)
 	s.explainRoutes(api)
 	return mux
 }

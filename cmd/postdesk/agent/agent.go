@@ -42,6 +42,7 @@ type Config struct {
 	Inherited   *lmtp.Inherited // sockets of systemd; nil: none
 	Rate        int             // requests a second by one token; 0 is any number
 	Version     string
+	Starting    func(what string) // is told what of the start may take long; may be nil
 	Log         *slog.Logger
 }
 
@@ -131,13 +132,36 @@ func (g *Agent) start(ctx context.Context) error {
 }
 
 func (g *Agent) startStore(ctx context.Context) (err error) {
-	options := store.Options{Log: g.log, Synchronous: g.cfg.Synchronous}
+	options := store.Options{Log: g.log, Synchronous: g.cfg.Synchronous, Starting: g.cfg.Starting}
 	if g.store, err = store.Open(ctx, g.cfg.Data, options); err != nil {
 		return fmt.Errorf("data %s: %w", g.cfg.Data, err)
 	}
 	g.started("store", func(context.Context) error { return g.store.Close() })
 	registerStore(g.registry, g.store)
+	g.background("sweep", g.sweep)
 	return nil
+}
+
+// sweep takes away what cut-off deliveries left, now and every day.
+func (g *Agent) sweep(ctx context.Context) error {
+	day := time.NewTicker(24 * time.Hour)
+	defer day.Stop()
+	for {
+		n, err := g.store.Sweep(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			g.log.Warn("raw mail that belongs to nothing could not be removed", "error", err)
+		case n > 0:
+			g.log.Info("raw mail that belonged to nothing was removed", "files", n)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-day.C:
+		}
+	}
 }
 
 func (g *Agent) startDesk(ctx context.Context) (err error) {
@@ -150,6 +174,9 @@ func (g *Agent) startDesk(ctx context.Context) (err error) {
 	g.desk, err = ticketing.New(ctx, cfg, g.store)
 	if err != nil {
 		return fmt.Errorf("desk: %w", err)
+	}
+	if hold, err := g.desk.OutgoingHeld(ctx); err == nil && hold {
+		g.log.Warn(heldWarning)
 	}
 	g.background("desk", g.desk.Run)
 	return nil

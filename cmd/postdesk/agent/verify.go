@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -34,9 +35,16 @@ func (g *Agent) verify(ctx context.Context, raw []byte, m *mail.Message) mail.Au
 }
 
 // warnings is for /readyz.
-func (g *Agent) warnings() []string {
+func (g *Agent) warnings() (warnings []string) {
 	if w := g.verifier.Warning(); w != "" {
-		return []string{w}
+		warnings = append(warnings, w)
 	}
-	return nil
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if hold, err := g.desk.OutgoingHeld(ctx); err == nil && hold {
+		warnings = append(warnings, heldWarning)
+	}
+	return warnings
 }
+
+const heldWarning = "outgoing mail is held: see postdesk queue list, cancel what went out before, and let the rest go with: postdesk queue release"
