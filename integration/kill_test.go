@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,9 +24,21 @@ import (
 
 // random is a source whose seed a failing run prints.
 func random(t *testing.T) *rand.Rand {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	t.Helper()
+	seed, err := strconv.ParseUint(os.Getenv(tortureSeedEnv), 10, 64)
+	if err != nil {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d: %s=%[1]d plays it again", seed, tortureSeedEnv)
 	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// share is what make test runs of a test, and the whole of it what make torture runs.
+func share(small, whole int) int {
+	if os.Getenv(tortureEnv) != "" {
+		return whole
+	}
+	return small
 }
 
 // killer kills the agent and starts it again, each time that progress has come to the
@@ -62,8 +76,9 @@ func killer(d *desk, rnd *rand.Rand, n, total int, progress func() int) (wait fu
 // no ticket twice.
 func TestKilledWhileReceiving(t *testing.T) {
 	t.Parallel()
-	const mails, kills, senders = 500, 10, 8
-	d := newDesk(t, 3*time.Minute, lab.Options{}, lab.AgentOptions{})
+	mails, kills := share(500, 10_000), share(10, 200)
+	const senders = 8
+	d := newDesk(t, time.Duration(share(3, 60))*time.Minute, lab.Options{}, lab.AgentOptions{})
 	rnd := random(t)
 	sent := make([][]byte, mails)
 	for i := range sent {
@@ -165,8 +180,9 @@ func checkIntegrity(d *desk) {
 // Killed while replies go out, the agent loses none. What was on its way to Postfix
 // at a kill may go out again, and is then the same mail.
 func TestKilledWhileReplying(t *testing.T) {
-	const replies, kills, workers, inFlight = 100, 5, 4, 4 // inFlight: submission.workers of the agent
-	d := newDesk(t, 3*time.Minute, lab.Options{}, lab.AgentOptions{})
+	replies, kills := share(100, 2000), share(5, 100)
+	const workers, inFlight = 4, 4 // inFlight: submission.workers of the agent
+	d := newDesk(t, time.Duration(share(3, 60))*time.Minute, lab.Options{}, lab.AgentOptions{})
 	rnd := random(t)
 	letters := make([][]byte, replies)
 	for i := range letters {
