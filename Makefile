@@ -28,7 +28,7 @@ test: deps-test check
 	integration/fuzz.sh 3s
 
 torture: deps-test
-	POSTDESK_TORTURE=1 go test -timeout 60m -count=1 -v -run 'Consume|NthOperation' ./integration
+	POSTDESK_TORTURE=1 go test -timeout 60m -count=1 -v -run 'Consume|NthOperation|Killed|Storm' ./integration
 
 check:
 	@fmt=$$(gofmt -l .); [ -z "$$fmt" ] || { echo "gofmt: $$fmt"; exit 1; }

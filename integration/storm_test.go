@@ -17,6 +17,7 @@ import (
 // none is lost and none is there twice. Senders whose connection breaks send again, as
 // every mail server does.
 func TestStorm(t *testing.T) {
+	t.Parallel()
 	mails, kills, restarts := share(60, 10_000), share(3, 200), share(2, 100)
 	const senders = 4
 	d := newDesk(t, time.Duration(share(3, 60))*time.Minute, lab.Options{}, lab.AgentOptions{})
