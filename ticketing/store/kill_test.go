@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,8 +17,9 @@ import (
 )
 
 const (
-	helperDir  = "POSTDESK_STORE_DIR"
-	helperFrom = "POSTDESK_STORE_FROM"
+	helperDir   = "POSTDESK_STORE_DIR"
+	helperFrom  = "POSTDESK_STORE_FROM"
+	helperMails = "POSTDESK_STORE_MAILS" // after so many it ends; never when it is not set
 )
 
 // TestMain is also the process that TestKill kills.
@@ -46,7 +49,7 @@ func deliverForever(dir string) error {
 	if err != nil {
 		return err
 	}
-	d, err := Open(context.Background(), dir, Options{})
+	d, err := Open(context.Background(), dir, Options{Synchronous: os.Getenv(helperSync)})
 	if err != nil {
 		return err
 	}
@@ -61,6 +64,9 @@ func deliverForever(dir string) error {
 					fault <- err
 				}
 				fmt.Println(i)
+				if enough := os.Getenv(helperMails); enough == strconv.FormatInt(i, 10) {
+					fault <- errors.New("enough")
+				}
 			}
 		}()
 	}
@@ -112,11 +118,9 @@ func TestKill(t *testing.T) {
 		if err != nil || fresh {
 			t.Fatalf("mail %d was acknowledged and is lost (%v)", i, err)
 		}
-		s, err := d.Stage(t.Context(), bytes.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := d.Raw(t.Context(), s.Hash); err != nil || !bytes.Equal(got, body) {
+		hash := ticketing.Hash(sha256.Sum256(body))
+		d.recent.take(hash) // the disk is what is looked at
+		if got, err := d.Raw(t.Context(), hash); err != nil || !bytes.Equal(got, body) {
 			t.Fatalf("mail %d came back as %d octets, %v", i, len(got), err)
 		}
 	}
