@@ -1,5 +1,5 @@
 # postdesk. Two commands need no other: `make run` to see it work, `make test` to know that it does.
-.PHONY: help build run demo test torture check bench fuzz deps deps-test deps-run deps-bench
+.PHONY: help build install uninstall run demo test torture check bench fuzz deps deps-test deps-run deps-bench
 
 help:
 	@echo "make run    a private Postfix on loopback with the agent behind it; says what to send"
@@ -10,9 +10,41 @@ help:
 	@echo "make fuzz   fuzzes what parses, FUZZTIME (30s) each; make test does so for 3s"
 	@echo "make check  gofmt, vet, staticcheck"
 	@echo "make build  the static binary bin/postdesk"
+	@echo "make install uninstall  program, manuals, units, completion and example: PREFIX=/usr/local DESTDIR="
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/postdesk
+
+# Manuals, units, completion and example are printed by the program itself. BIN is a
+# program that is built already.
+PREFIX ?= /usr/local
+ifeq ($(origin BIN),undefined)
+BIN := bin/postdesk
+install: build
+endif
+TO = $(DESTDIR)$(PREFIX)
+INSTALLED = bin/postdesk share/man/man1/postdesk.1 share/man/man5/postdesk.toml.5 share/man/man8/postdesk.8 \
+  lib/systemd/system/postdesk.service lib/systemd/system/postdesk.socket lib/systemd/system/postdesk-control.socket \
+  lib/systemd/system/postdesk-http.socket lib/sysusers.d/postdesk.conf \
+  share/bash-completion/completions/postdesk share/doc/postdesk/postdesk.toml share/doc/postdesk/LICENSE
+
+install:
+	@install -d $(sort $(dir $(addprefix $(TO)/,$(INSTALLED))))
+	@install -m 0755 $(BIN) $(TO)/bin/postdesk
+	@install -m 0644 LICENSE $(TO)/share/doc/postdesk/LICENSE
+	@set -e; write() { env -u POSTDESK_CONFIG $(BIN) $$2 >"$(TO)/$$1.new"; chmod 0644 "$(TO)/$$1.new"; mv "$(TO)/$$1.new" "$(TO)/$$1"; }; \
+	for n in 1:postdesk.1 5:postdesk.toml.5 8:postdesk.8; do write "share/man/man$${n%%:*}/$${n#*:}" "man $${n%%:*}"; done; \
+	for n in service:postdesk.service socket:postdesk.socket control:postdesk-control.socket http:postdesk-http.socket; do \
+	  write "lib/systemd/system/$${n#*:}" "systemd --program=$(PREFIX)/bin/postdesk $${n%%:*}"; done; \
+	write lib/sysusers.d/postdesk.conf "systemd sysusers"; \
+	write share/bash-completion/completions/postdesk "completion bash"; \
+	write share/doc/postdesk/postdesk.toml "config example"
+	@echo "installed in $(TO); next: a configuration at /etc/postdesk/postdesk.toml, as $(TO)/share/doc/postdesk/postdesk.toml"
+
+# Configuration and data stay.
+uninstall:
+	rm -f $(addprefix $(TO)/,$(INSTALLED))
+	-rmdir $(TO)/share/doc/postdesk 2>/dev/null
 
 run: deps-run
 	go run ./integration/cmd/run
@@ -50,7 +82,8 @@ LAB := postfix:/usr/sbin/postmap sasl2-bin:/usr/sbin/saslpasswd2 libsasl2-module
 deps-run: NEED := $(LAB) swaks:/usr/bin/swaks libnet-ssleay-perl:/usr/share/doc/libnet-ssleay-perl s-nail:/usr/bin/s-nail
 deps-test: NEED := $(LAB) strace:/usr/bin/strace procps:/usr/bin/pgrep chromium:/usr/bin/chromium \
   opendkim:/usr/sbin/opendkim rspamd:/usr/bin/rspamd python3:/usr/bin/python3 s-nail:/usr/bin/s-nail dovecot-imapd:/usr/lib/dovecot/imap \
-  swaks:/usr/bin/swaks libnet-ssleay-perl:/usr/share/doc/libnet-ssleay-perl systemd:/usr/bin/systemd-analyze
+  swaks:/usr/bin/swaks libnet-ssleay-perl:/usr/share/doc/libnet-ssleay-perl systemd:/usr/bin/systemd-analyze \
+  groff-base:/usr/bin/groff mandoc:/usr/bin/mandoc
 deps-bench: NEED := $(LAB) dovecot-core:/usr/sbin/dovecot dovecot-lmtpd:/usr/lib/dovecot/lmtp
 deps: deps-run deps-test deps-bench
 

@@ -10,8 +10,9 @@ import (
 )
 
 type configCmd struct {
-	Show  configShowCmd  `cmd:"" default:"withargs" help:"Print settings: all, or those that are named."`
-	Check configCheckCmd `cmd:"" help:"Read the configuration and say what is wrong in it, with its line. Nothing else is looked at."`
+	Show    configShowCmd    `cmd:"" default:"withargs" help:"Print settings: all, or those that are named."`
+	Check   configCheckCmd   `cmd:"" help:"Read the configuration and say what is wrong in it, with its line. Nothing else is looked at."`
+	Example configExampleCmd `cmd:"" help:"Print a configuration file with every setting and its default."`
 }
 
 type configShowCmd struct {

@@ -48,25 +48,39 @@ type commands struct {
 	Restore       restoreCmd     `cmd:"" help:"Make a data directory from a backup, and prove it."`
 	Verify        verifyCmd      `cmd:"" help:"Read all data and say what is wrong with it; the agent may run."`
 	Systemd       systemdCmd     `cmd:"" help:"Print units for systemd: the service, its sockets, its user."`
+	Man           manCmd         `cmd:"" help:"Print a manual page, for man(1)."`
+	Completion    completionCmd  `cmd:"" help:"Print what completes postdesk's words in a shell."`
 	Version       versionCmd     `cmd:"" help:"Print the version."`
 	Consume       consumeCmd     `cmd:"" help:"Run a program for each event of the feed, until it has handled it."`
 	Consumer      consumerCmd    `cmd:"" help:"Named consumers of the feed: list, seek, remove."`
 	Dev           devCmd         `cmd:"" help:"A desk to write automations against: no Postfix, no root, nothing leaves."`
 }
 
-const description = `The mail interface to a problem desk, behind Postfix.
+// exitCodes are those of sysexits.h that are used, with what they say here.
+var exitCodes = [...]struct {
+	code int
+	text string
+}{
+	{0, "done"},
+	{exitFailure, "something failed; the message says what"},
+	{exitUsage, "wrong usage"},
+	{exitData, "the agent refuses the request: invalid, or the ticket has moved on"},
+	{exitNoInput, "no such ticket, message, file or directory"},
+	{exitSoftware, "a fault in postdesk"},
+	{exitTemp, "the agent does not run or cannot answer now: try again later"},
+	{exitNoPerm, "you may not do that"},
+	{exitConfig, "wrong configuration"},
+}
 
-Exit codes are those of sysexits.h:
+const summary = "The mail interface to a problem desk, behind Postfix."
 
-  0  done
-  1  something failed; the message says what
- 64  wrong usage
- 65  the agent refuses the request: invalid, or the ticket has moved on
- 66  no such ticket or message
- 70  a fault in postdesk
- 75  the agent does not run or cannot answer now: try again later
- 77  you may not do that
- 78  wrong configuration`
+func description() string {
+	text := summary + "\n\nExit codes are those of sysexits.h:\n"
+	for _, e := range exitCodes {
+		text += fmt.Sprintf("\n %2d  %s", e.code, e.text)
+	}
+	return text
+}
 
 // app is what every command needs of its surroundings.
 type app struct {
@@ -78,10 +92,14 @@ type app struct {
 	environ        []string
 }
 
+func newParser(cli *commands, stdout, stderr io.Writer) (*kong.Kong, error) {
+	return kong.New(cli, kong.Name("postdesk"), kong.Description(description()), kong.Writers(stdout, stderr),
+		kong.Vars{"defaultFile": defaultFile}, kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, NoAppDescFormat: true}))
+}
+
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var cli commands
-	parser, err := kong.New(&cli, kong.Name("postdesk"), kong.Description(description), kong.Writers(stdout, stderr),
-		kong.Vars{"defaultFile": defaultFile}, kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, NoAppDescFormat: true}))
+	parser, err := newParser(&cli, stdout, stderr)
 	if err != nil {
 		return fail(stderr, err)
 	}
