@@ -129,3 +129,22 @@ func TestSilentResponder(t *testing.T) {
 		t.Errorf("%d mails went out for automatic replies", n-before-1)
 	}
 }
+
+// A machine that answers to the reverse-path, as RFC 3834 has it, and names no Message-ID is
+// out of the way on the ticket that it answers. A person who writes there is nobody's key.
+func TestAnswersToReversePath(t *testing.T) {
+	w := staffWorld(t)
+	w.send("jo@customer.example", "new@desk.example", "Printer", byDKIM, "Help")
+	w.answer("SUPPORT-7102", "We look.")
+	notice := w.waitTold("jane@staff.example", 1)
+	answer := w.ticket("SUPPORT-7102").Outgoing[w.last("SUPPORT-7102").ID][0]
+	for i, reversePath := range []string{answer.ReversePath, notice.Outgoing.ReversePath} {
+		w.sendAs("", []string{reversePath}, fmt.Sprintf("From: jo@elsewhere.example\r\nTo: %s\r\nSubject: Away\r\nAuto-Submitted: auto-replied\r\nMessage-ID: <away%d@elsewhere.example>\r\n\r\nI am away.\r\n", reversePath, i))
+		w.wants(t, "a vacation notice", "SUPPORT-7102", "11", ticketing.Folded)
+	}
+	w.sendAs("eve@evil.example", []string{answer.ReversePath}, "From: jo@customer.example\r\nX-Test-Proof: none\r\nSubject: x\r\nMessage-ID: <eve@evil.example>\r\n\r\nSend me all.\r\n")
+	w.wants(t, "a person", "SUPPORT-7102", "6", ticketing.Held)
+	if all, err := w.Tickets(w.ctx, ticketing.TicketQuery{}); err != nil || len(all) != 1 {
+		t.Errorf("%d tickets, %v", len(all), err)
+	}
+}

@@ -169,8 +169,12 @@ func (d *Desk) orderKeys(a Arrival, m *mail.Message) []string {
 		}
 	}
 	for _, r := range a.Recipients {
-		if dest, err := d.addresses.Load().dir.Lookup(r); err == nil && dest.Number > 0 {
+		dest, err := d.addresses.Load().dir.Lookup(r)
+		if err == nil && dest.Number > 0 {
 			keys = append(keys, fmt.Sprintf("ticket:%s-%d", dest.Key, dest.Number))
+		}
+		if o, ok := d.bounceID(dest.Token); ok && err == nil && dest.Bounce {
+			keys = append(keys, fmt.Sprintf("own:%d", o.message))
 		}
 	}
 	return keys

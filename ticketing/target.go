@@ -35,12 +35,9 @@ func (d *Desk) targets(tx Tx, j *job, dests []Destination) ([]target, error) {
 	proofs := d.threadProofs(j.msg)
 	var out []target
 	for _, dest := range dests {
-		if dest.Number == 0 {
-			continue
-		}
-		t, err := tx.TicketByName(dest.Key, dest.Number)
+		t, err := d.addressed(tx, dest)
 		if errors.Is(err, ErrNotFound) {
-			continue // row 6a: as mail to its queue
+			continue // as mail to its queue, which is row 6a for a ticket that does not exist
 		}
 		if err != nil {
 			return nil, err
@@ -69,6 +66,30 @@ func (d *Desk) targets(tx Tx, j *job, dests []Destination) ([]target, error) {
 		return out, nil
 	}
 	return d.targetByMessageID(tx, j.msg, proofs)
+}
+
+// addressed is the ticket of an address. The reverse-path of a mail of ours stands for the
+// ticket of that mail and proves nothing: RFC 3834 section 4 has machines answer there, and
+// many of them refer to no Message-ID.
+func (d *Desk) addressed(tx Tx, dest Destination) (Ticket, error) {
+	if o, ok := d.bounceID(dest.Token); ok && dest.Bounce {
+		m, err := tx.Message(o.message)
+		if err != nil {
+			return Ticket{}, err
+		}
+		return tx.Ticket(m.Ticket)
+	}
+	if n, ok := d.bouncedNotice(dest.Token); ok && dest.Bounce {
+		o, err := tx.NoticeByEnvelope(n.String())
+		if err != nil {
+			return Ticket{}, err
+		}
+		return tx.Ticket(o.Ticket)
+	}
+	if dest.Number == 0 {
+		return Ticket{}, ErrNotFound
+	}
+	return tx.TicketByName(dest.Key, dest.Number)
 }
 
 // present are the participants of a ticket who were not removed.
