@@ -1,10 +1,11 @@
 # postdesk. Two commands need no other: `make run` to see it work, `make test` to know that it does.
-.PHONY: help build install uninstall run demo test torture check bench fuzz deps deps-test deps-run deps-bench
+.PHONY: help build install uninstall run demo test test-typescript torture check bench fuzz deps deps-test deps-run deps-bench deps-typescript
 
 help:
 	@echo "make run    a private Postfix on loopback with the agent behind it; says what to send"
 	@echo "make demo   plays one conversation on it and prints every mail"
 	@echo "make test   sets up and passes every test (as root, on Debian)"
+	@echo "make test-typescript  a client that openapi-typescript makes plays the story"
 	@echo "make torture  the whole of the tests of which make test runs a share"
 	@echo "make bench  compares with smtp-sink and Dovecot in one run"
 	@echo "make fuzz   fuzzes what parses, FUZZTIME (30s) each; make test does so for 3s"
@@ -59,6 +60,11 @@ test: deps-test check
 	set -x; go test -race -timeout 9m $$tags ./...
 	integration/fuzz.sh 3s
 
+# A client that is made of the OpenAPI document for TypeScript. node and npm are more than all
+# other packages together; make test does the same with one for Go.
+test-typescript: deps-typescript
+	go test -count=1 -tags typescript -run TypeScript -timeout 15m ./integration
+
 torture: deps-test
 	POSTDESK_TORTURE=1 go test -timeout 60m -count=1 -v -run 'Consume|NthOperation|Killed|Storm' ./integration
 
@@ -85,11 +91,12 @@ deps-test: NEED := $(LAB) strace:/usr/bin/strace procps:/usr/bin/pgrep chromium:
   swaks:/usr/bin/swaks libnet-ssleay-perl:/usr/share/doc/libnet-ssleay-perl systemd:/usr/bin/systemd-analyze \
   groff-base:/usr/bin/groff mandoc:/usr/bin/mandoc
 deps-bench: NEED := $(LAB) dovecot-core:/usr/sbin/dovecot dovecot-lmtpd:/usr/lib/dovecot/lmtp
+deps-typescript: NEED := $(LAB) nodejs:/usr/bin/node npm:/usr/bin/npm
 deps: deps-run deps-test deps-bench
 
 # RUNLEVEL=1 and "No configuration": installing starts
 # nothing and configures nothing, and a Postfix that is there is not touched.
-deps-run deps-test deps-bench:
+deps-run deps-test deps-bench deps-typescript:
 	@missing=""; for d in $(NEED); do [ -e "$${d#*:}" ] || missing="$$missing $${d%%:*}"; done; \
 	[ -n "$$missing" ] || exit 0; \
 	command -v apt-get >/dev/null || { echo "missing:$$missing; there is no apt-get here: install them and try again" >&2; exit 1; }; \

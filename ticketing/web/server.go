@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -109,7 +110,23 @@ func (s *Server) routes(control bool) *http.ServeMux {
 	s.keyRoutes(api)
 	s.holdRoutes(api)
 	s.explainRoutes(api)
+	listsAreThere(api.OpenAPI())
 	return mux
+}
+
+// listsAreThere says of each list of an answer that it is one, if an empty one, and never
+// null: who makes a client of the document is spared to ask.
+func listsAreThere(doc *huma.OpenAPI) {
+	for name, schema := range doc.Components.Schemas.Map() {
+		if strings.HasSuffix(name, "InputBody") || name == "ImportKeys" {
+			continue
+		}
+		for _, property := range schema.Required {
+			if p := schema.Properties[property]; p != nil && p.Type == huma.TypeArray {
+				p.Nullable = false
+			}
+		}
+	}
 }
 
 // ready says what works and what does not, 503 when something does not. It is for the

@@ -120,6 +120,9 @@ func (s *Server) viewMessage(ctx context.Context, ticket string, m ticketing.Mes
 		return v, err
 	}
 	v.Text, v.NewText, v.Report = c.Text, c.NewText, c.Report
+	if v.Report != nil {
+		v.Report.Recipients = append([]mail.ReportRecipient{}, v.Report.Recipients...)
+	}
 	if v.Text == "" {
 		v.Text = c.HTMLText
 	}
