@@ -46,7 +46,8 @@ func machineDesk(t *testing.T) (*desk, *lab.Machine) {
 	d.must(m.Write("/etc/postdesk/ca.pem", string(ca), 0o644))
 	for unit, path := range map[string]string{
 		"service": "/etc/systemd/system/postdesk.service", "socket": "/etc/systemd/system/postdesk.socket",
-		"control": "/etc/systemd/system/postdesk-control.socket", "sysusers": "/etc/sysusers.d/postdesk.conf",
+		"control": "/etc/systemd/system/postdesk-control.socket", "http": "/etc/systemd/system/postdesk-http.socket",
+		"sysusers": "/etc/sysusers.d/postdesk.conf",
 	} {
 		out, err := m.Run(d.ctx, "postdesk", "systemd", unit)
 		d.must(err)
@@ -71,7 +72,7 @@ func (d *desk) in(m *lab.Machine, name string, args ...string) string {
 // deferred for it.
 func TestSystemd(t *testing.T) {
 	d, m := machineDesk(t)
-	d.in(m, "systemctl", "enable", "--now", "postdesk.service")
+	d.in(m, "systemctl", "enable", "--now", "postdesk-http.socket", "postdesk.service")
 	d.in(m, "systemctl", "is-active", "postdesk.service", "postdesk.socket", "postdesk-control.socket")
 	secret := d.in(m, "postdesk", "token", "create", "--name", "test", "--scope", "write")
 	d.api = &lab.Client{URL: d.agent.URL, Token: secret}
@@ -92,6 +93,9 @@ func TestSystemd(t *testing.T) {
 		})
 	}
 	end(0)
+	if log := d.in(m, "journalctl", "-u", "postdesk.service"); strings.Contains(log, "nobody answers there") {
+		t.Errorf("a socket was not taken over: %s", log)
+	}
 	checkJournal(d, m)
 	checkReload(d, m)
 	checkWatchdog(d, m)

@@ -108,6 +108,24 @@ func readKeys(d *DB) (keys []ticketing.Key, err error) {
 	return keys, err
 }
 
+// A backup of an older postdesk is restored, and upgraded at the next start.
+func TestRestoreOfAnOldSchema(t *testing.T) {
+	dir, file, to := t.TempDir(), filepath.Join(t.TempDir(), "desk.tar.zst"), t.TempDir()
+	oldSchema(t, dir)
+	c := &conn{dsn: copyDSN(filepath.Join(dir, databaseName))} // its only mail, with its right hash
+	hash := sha256.Sum256([]byte("a"))
+	ok(t, c.exec(t.Context(), fmt.Sprintf("UPDATE raw SET hash = x'%x'", hash)))
+	ok(t, c.close())
+	_, err := Backup(t.Context(), dir, file, "old", nil)
+	ok(t, err)
+	r, err := Restore(t.Context(), file, to, RestoreOptions{}, nil)
+	ok(t, err)
+	same(t, "schema", r.Manifest.Schema, int64(1))
+	d := open(t, to)
+	same(t, "mail", string(must[[]byte](t)(d.Raw(t.Context(), hash))), "a")
+	same(t, "problems", must[*Audit](t)(Verify(t.Context(), to, nil)).Problems, []string(nil))
+}
+
 // spoil writes a backup again with its files changed; change gives nil to leave one out.
 func spoil(t *testing.T, file string, change func(name string, data []byte) (string, []byte)) string {
 	t.Helper()
