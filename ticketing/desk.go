@@ -60,6 +60,7 @@ type Desk struct {
 	wakeOut  chan struct{} // outgoing mail may be due
 	mu       sync.Mutex
 	appended chan struct{} // closed and replaced when events were appended
+	seen     sync.Map      // how far our own consumers have come: name, sequence number
 }
 
 // addresses are the queues of a desk, as they are at one time.
@@ -208,8 +209,8 @@ func (d *Desk) Run(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { d.process(ctx) })
-	wg.Go(func() { d.consume(ctx, "responder", d.respond) })
-	wg.Go(func() { d.consume(ctx, "notifier", d.notify) })
+	wg.Go(func() { d.consume(ctx, responder, d.respond) })
+	wg.Go(func() { d.consume(ctx, notifier, d.notify) })
 	wg.Go(func() { d.verifyLate(ctx) })
 	wg.Wait()
 	return nil

@@ -131,6 +131,7 @@ func (d *Desk) consume(ctx context.Context, name string, handle handler) {
 		}
 	}
 	for ctx.Err() == nil {
+		d.seen.Store(name, cursor)
 		events, err := d.WaitEvents(ctx, cursor, 256)
 		var gone Gone
 		if errors.As(err, &gone) { // what is not kept any more was handled, or is too old to be

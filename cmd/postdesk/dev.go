@@ -121,6 +121,9 @@ func untilEnd(ctx context.Context, a *app, d *dev.Desk) error {
 	}
 }
 
+// settleTime is how long the desk may go on with its work when the program has ended.
+const settleTime = 10 * time.Second
+
 // program runs a program in front of the desk. Ctrl-C reaches it by the terminal, and
 // what ends us ends it.
 func (cmd *devStartCmd) program(ctx context.Context, a *app, d *dev.Desk) error {
@@ -131,6 +134,12 @@ func (cmd *devStartCmd) program(ctx context.Context, a *app, d *dev.Desk) error 
 	p.WaitDelay = 10 * time.Second
 	err := p.Run()
 	var exit *exec.ExitError
+	// What it asked for is to be in the outbox, however quickly it ended.
+	settle, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	if err := d.Settle(settle); err != nil && ctx.Err() == nil {
+		fmt.Fprintf(a.stderr, "postdesk: the desk is stopped in the middle of its work: it had not come to rest within %s\n", settleTime)
+	}
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() > 0:
 		return fault{exit.ExitCode(), ""}

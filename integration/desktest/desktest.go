@@ -107,5 +107,16 @@ func (d *Desk) WaitMail(t testing.TB, fits func(Mail) bool) Mail {
 	return m
 }
 
+// Settle waits until the desk has nothing left to do by itself: what is not in the Outbox
+// by then does not come, unless a program asks for it.
+func (d *Desk) Settle(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	if err := d.dev.Settle(ctx); err != nil {
+		t.Fatalf("the desk does not come to rest: %v", err)
+	}
+}
+
 // To fits mail to one address.
 func To(address string) func(Mail) bool { return sink.To(address) }

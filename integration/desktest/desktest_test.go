@@ -70,7 +70,22 @@ func TestUnproven(t *testing.T) {
 	if again := desk.DeliverUnproven(t, "jane@customer.example", desktest.Address, raw); again.Ticket != "" {
 		t.Errorf("the same mail again became %+v", again)
 	}
+	desk.Settle(t)
 	if got := desk.Outbox(); len(got) != 0 {
 		t.Errorf("%d mails went to who is not proven", len(got))
+	}
+}
+
+// After Settle all that the desk sends by itself, or was asked to send, is in the outbox.
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	desk := desktest.Start(t, desktest.Options{})
+	for i := range 20 {
+		from := fmt.Sprintf("person%d@customer.example", i)
+		answer(t, desk, desk.Deliver(t, from, desktest.Address, letter(from, "Password")).Ticket, "Here.")
+		desk.Settle(t)
+		if got := len(desk.Outbox()); got != 2*(i+1) { // an acknowledgement and an answer each
+			t.Fatalf("after %d questions there are %d mails", i+1, got)
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -162,6 +163,26 @@ func (d *Desk) Failed() <-chan error { return d.agent.Failed() }
 
 // Ticketing is the desk's own rules, for who wants more than the API.
 func (d *Desk) Ticketing() *ticketing.Desk { return d.agent.Desk() }
+
+// Settle waits until the desk has nothing left to do by itself. What it has not sent by
+// then it does not send, unless somebody asks it to.
+func (d *Desk) Settle(ctx context.Context) error {
+	for {
+		last, err := d.Ticketing().LastSeq(ctx)
+		if err != nil {
+			return err
+		}
+		if idle, err := d.Ticketing().Idle(ctx); err != nil || idle {
+			return err
+		}
+		pause, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		_, err = d.Ticketing().WaitEvents(pause, last, 1)
+		cancel()
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+	}
+}
 
 // Stop ends the desk and removes all that it kept. It may be called again.
 func (d *Desk) Stop() error {
