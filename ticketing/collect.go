@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -23,7 +24,7 @@ func (d *Desk) collect(tx Tx, a Arrival, j *job, queue string, dec Decision) (t 
 		}
 		// Where nobody looks any more nothing is gathered: who forges the first alarm of the
 		// day and has it turned down would silence all the others.
-		if err == nil && (!t.Status.over() || dec.Row == "14") {
+		if err == nil && (!t.Status.over() && a.Received.Sub(t.Created) < groupSpan || dec.Row == "14") {
 			return t, false, nil
 		}
 	}
@@ -33,8 +34,12 @@ func (d *Desk) collect(tx Tx, a Arrival, j *job, queue string, dec Decision) (t 
 	return t, true, tx.PutIdempotent(scope, key, Hash{}, t.ID, d.now())
 }
 
-// collectKey names what is gathered in one ticket; empty for a ticket of its own. Each
-// day begins anew, so that a ticket has an end.
+// groupSpan is how long an open ticket goes on gathering, so that each has an end. It is
+// longer than a night: an alarm and the word that all is well again belong together.
+const groupSpan = 7 * 24 * time.Hour
+
+// collectKey names what is gathered in one ticket; empty for a ticket of its own. What is
+// folded begins anew each day.
 func (d *Desk) collectKey(a Arrival, j *job, queue string, dec Decision) string {
 	day := a.Received.UTC().Format("2006-01-02")
 	automatic := d.queueOf(queue).Automatic
@@ -47,16 +52,18 @@ func (d *Desk) collectKey(a Arrival, j *job, queue string, dec Decision) string 
 	case !group:
 		return ""
 	}
-	value := first(j.msg.Header(field))
+	// A subject tells of times and counters; any other field says what the site chose to
+	// gather by, and web1 is another host than web2.
+	value := strings.TrimSpace(first(j.msg.Header(field)))
 	if strings.EqualFold(field, "Subject") {
-		value = j.msg.Subject
+		value = withoutNumbers(j.msg.Subject)
 	}
-	if value = withoutNumbers(value); value == "" {
+	if value == "" {
 		return ""
 	}
 	// A digest: the value is as long as its sender likes.
 	sum := sha256.Sum256([]byte(author(j.msg) + "\x00" + value))
-	return day + " " + Hash(sum).String()
+	return Hash(sum).String()
 }
 
 // withoutNumbers makes one of what differs only in counters and times.

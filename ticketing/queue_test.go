@@ -58,8 +58,30 @@ func TestAutomaticAtQueue(t *testing.T) {
 		}
 		c.pass(24 * time.Hour)
 		alert("disk 92% full", "a")
+		if !strings.HasPrefix(how, ticketing.AutomaticGroup) { // a group goes on over midnight
+			want++
+		}
+		if n := len(w.tickets()); n != want {
+			t.Errorf("%q, another day: %d tickets, want %d", how, n, want)
+		}
+		c.pass(7 * 24 * time.Hour)
+		alert("disk 93% full", "a")
 		if n := len(w.tickets()); n != want+1 {
-			t.Errorf("%q, another day: %d tickets, want %d", how, n, want+1)
+			t.Errorf("%q, another week: %d tickets, want %d", how, n, want+1)
+		}
+	}
+}
+
+// By a field of the site's own choice each value is gathered apart, numbers and all; in a
+// subject numbers are counters.
+func TestGroupedByHost(t *testing.T) {
+	for how, want := range map[string]int{"group:X-Host": 2, "group:Subject": 1} {
+		w := newWorldOf(t, func(cfg *ticketing.Config) { cfg.Queues[0].Automatic = how })
+		for _, host := range []string{"web1", "web2", "web1", "web2"} {
+			w.send("monitor@company.example", "new@desk.example", "PROBLEM "+host, "Auto-Submitted: auto-generated\r\nX-Host: "+host+"\r\n", "down")
+		}
+		if n := len(w.tickets()); n != want {
+			t.Errorf("%q: %d tickets, want %d", how, n, want)
 		}
 	}
 }
