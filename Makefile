@@ -89,7 +89,7 @@ deps-run: NEED := $(LAB) swaks:/usr/bin/swaks libnet-ssleay-perl:/usr/share/doc/
 deps-test: NEED := $(LAB) strace:/usr/bin/strace procps:/usr/bin/pgrep chromium:/usr/bin/chromium \
   opendkim:/usr/sbin/opendkim rspamd:/usr/bin/rspamd python3:/usr/bin/python3 s-nail:/usr/bin/s-nail dovecot-imapd:/usr/lib/dovecot/imap \
   swaks:/usr/bin/swaks libnet-ssleay-perl:/usr/share/doc/libnet-ssleay-perl systemd:/usr/bin/systemd-analyze \
-  groff-base:/usr/bin/groff mandoc:/usr/bin/mandoc
+  groff-base:/usr/bin/groff mandoc:/usr/bin/mandoc curl:/usr/bin/curl jq:/usr/bin/jq
 deps-bench: NEED := $(LAB) dovecot-core:/usr/sbin/dovecot dovecot-lmtpd:/usr/lib/dovecot/lmtp
 deps-typescript: NEED := $(LAB) nodejs:/usr/bin/node npm:/usr/bin/npm
 deps: deps-run deps-test deps-bench

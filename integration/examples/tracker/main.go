@@ -1,0 +1,201 @@
+// Command tracker ties tickets to the issues of a tracker that speaks GitHub's API for
+// issues. A ticket with the tag "bug" gets an issue; when the issue is closed, the
+// customer is told by mail and the ticket is resolved. It imports nothing of postdesk: the
+// HTTP API is all that it knows.
+//
+//	export POSTDESK_URL=http://127.0.0.1:8025
+//	export POSTDESK_TOKEN=$(postdesk token add --name tracker --scope read,consume,reply,change --program)
+//	export TRACKER_URL=https://api.github.com/repos/OWNER/REPO TRACKER_TOKEN=…
+//	tracker --every 30s
+//
+// It keeps nothing itself, and may be killed at any moment. Its place in the event feed is
+// the agent's; that a ticket has an issue is a label of the issue, looked up before one is
+// made, and a reference of the ticket, for people; that a customer is to be told is another
+// label, taken off when it was done; and the answer has an Idempotency-Key. Run one of it for a repository: two would both find
+// no issue. Subjects are a customer's words: think before the tracker is a public one.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// The labels of an issue of ours.
+const (
+	ticketLabel = "ticket:"        // and the ticket's name
+	waitsLabel  = "customer-waits" // for the mail that says that it is closed
+)
+
+const closedText = "The problem that you wrote about is solved. If you still see it, answer this mail."
+
+func main() {
+	tag := flag.String("tag", "bug", "tickets with this tag get an issue")
+	every := flag.Duration("every", 30*time.Second, "how often the tracker is asked for closed issues")
+	once := flag.Bool("once", false, "end when there is nothing left to do")
+	flag.Parse()
+	b := &bridge{tag: *tag, every: *every,
+		desk:    remote{base: os.Getenv("POSTDESK_URL") + "/api/v1", token: os.Getenv("POSTDESK_TOKEN")},
+		tracker: remote{base: os.Getenv("TRACKER_URL"), token: os.Getenv("TRACKER_TOKEN")}}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if *once {
+		if err := errors.Join(b.openIssues(ctx, true), b.tellCustomers(ctx)); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	var both sync.WaitGroup
+	both.Go(func() { b.insist(ctx, func(ctx context.Context) error { return b.openIssues(ctx, false) }) })
+	both.Go(func() {
+		b.insist(ctx, func(ctx context.Context) error {
+			defer sleep(ctx, b.every)
+			return b.tellCustomers(ctx)
+		})
+	})
+	both.Wait()
+}
+
+type bridge struct {
+	tag           string
+	every         time.Duration
+	desk, tracker remote
+}
+
+// insist does a step again and again. After a fault it waits: the desk or the tracker is
+// away, and everything is still there when it is back.
+func (b *bridge) insist(ctx context.Context, step func(context.Context) error) {
+	for ctx.Err() == nil {
+		if err := step(ctx); err != nil && ctx.Err() == nil {
+			log.Printf("trying again in %s: %v", b.every, err)
+			sleep(ctx, b.every)
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+type ticket struct {
+	Name    string   `json:"name"`
+	Subject string   `json:"subject"`
+	Tags    []string `json:"tags"`
+}
+
+type issue struct {
+	Number   int                     `json:"number"`
+	URL      string                  `json:"html_url"`
+	ClosedAt string                  `json:"closed_at"`
+	Labels   []struct{ Name string } `json:"labels"`
+}
+
+// openIssues waits for events of the desk and makes the issues that they call for; once
+// there are no more events it ends, if it is told to.
+func (b *bridge) openIssues(ctx context.Context, once bool) error {
+	const consumer = "/consumers/tracker"
+	if err := b.desk.call(ctx, "PUT", consumer, "", map[string]any{"types": []string{"ticket.updated"}}, nil); err != nil {
+		return err
+	}
+	wait := "30"
+	if once {
+		wait = "0"
+	}
+	for {
+		var page struct {
+			Items []struct {
+				Event  struct{ Seq int64 }
+				Ticket *ticket
+			}
+			Next int64
+		}
+		if err := b.desk.call(ctx, "GET", consumer+"/events?wait="+wait, "", nil, &page); err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			if item.Ticket != nil && slices.Contains(item.Ticket.Tags, b.tag) {
+				if err := b.openIssue(ctx, *item.Ticket); err != nil {
+					return err
+				}
+			}
+		}
+		if once && len(page.Items) == 0 {
+			return nil
+		}
+		if page.Next > 0 { // all of the page is done
+			if err := b.desk.call(ctx, "POST", consumer+"/acknowledge", "", map[string]int64{"seq": page.Next}, nil); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// openIssue makes the issue of a ticket, unless there is one. It asks for the list, not
+// for a search: what was made a moment ago is in the list, and in an index perhaps not yet.
+func (b *bridge) openIssue(ctx context.Context, t ticket) error {
+	label := ticketLabel + t.Name
+	var there []issue
+	if err := b.tracker.call(ctx, "GET", "/issues?state=all&labels="+url.QueryEscape(label), "", nil, &there); err != nil {
+		return err
+	}
+	if len(there) == 0 {
+		var made issue
+		err := b.tracker.call(ctx, "POST", "/issues", "", map[string]any{"title": t.Subject, "body": "A customer waits for this: ticket " + t.Name + ".",
+			"labels": []string{label, waitsLabel}}, &made)
+		if err != nil {
+			return err
+		}
+		log.Printf("%s is issue %d", t.Name, made.Number)
+		there = append(there, made)
+	}
+	return b.desk.call(ctx, "POST", "/tickets/"+t.Name+"/references", "", map[string]string{"reference": "issue:" + there[0].URL}, nil)
+}
+
+// tellCustomers looks once for closed issues whose customers wait.
+func (b *bridge) tellCustomers(ctx context.Context) error {
+	var closed []issue
+	if err := b.tracker.call(ctx, "GET", "/issues?state=closed&labels="+waitsLabel, "", nil, &closed); err != nil {
+		return err
+	}
+	for _, i := range closed {
+		if err := b.tell(ctx, i); err != nil {
+			log.Printf("the customer of issue %d: %v", i.Number, err) // the others are told all the same
+		}
+	}
+	return nil
+}
+
+func (b *bridge) tell(ctx context.Context, i issue) error {
+	for _, l := range i.Labels {
+		name, ours := strings.CutPrefix(l.Name, ticketLabel)
+		if !ours {
+			continue
+		}
+		// The same key, the same answer: however often this is asked, one mail goes out.
+		key := fmt.Sprintf("issue %d closed %s", i.Number, i.ClosedAt)
+		err := b.desk.call(ctx, "POST", "/tickets/"+name+"/replies", key, map[string]string{"text": closedText, "status": "resolved"}, nil)
+		if err != nil {
+			return err
+		}
+		log.Printf("the customer of %s was told", name)
+	}
+	err := b.tracker.call(ctx, "DELETE", fmt.Sprintf("/issues/%d/labels/%s", i.Number, waitsLabel), "", nil, nil)
+	if isStatus(err, http.StatusNotFound) {
+		return nil // taken off already
+	}
+	return err
+}
