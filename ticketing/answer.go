@@ -83,13 +83,13 @@ func (t *thread) join(ctx context.Context, draft *mail.Draft, o *Outgoing) error
 
 // leads says that our answer goes where the Reply-To of this mail says, and no more (RFC
 // 5322 section 3.6.2). Who is not proven can have it so only by opening the ticket, which
-// is marked then. Of proven mail the proof must be one of that field too: anybody who has
+// is marked then, and not where the author's domain says that it is forged (row 10). Of proven mail the proof must be one of that field too: anybody who has
 // such a mail can send it once more, with a Reply-To of their own. And who shares a server
 // with the author can pass SPF in their name, but must not read what was said before.
 func (t *thread) leads(m Message) bool {
 	opened := m.ID == t.messages[0].ID
 	if m.Authentication.Author == "" {
-		return opened
+		return opened && m.Row != "10"
 	}
 	return m.Authentication.Covers("reply-to") && (opened || m.Authentication.Method != "spf")
 }

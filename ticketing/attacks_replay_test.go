@@ -37,6 +37,13 @@ func TestAttackReplayedOpening(t *testing.T) {
 	if to := w.answer(w.newest(), "How?").Header.Get("To"); to != "jo@other.example" || !w.ticket(w.newest()).Ticket.Unverified {
 		t.Errorf("the answer goes to %s", to)
 	}
+	// But where the author's domain says that the mail is forged, the answer is for its owner.
+	w.send("jo@elsewhere.example", "new@desk.example", "x", "X-Test-Proof: none policy=reject\r\nReply-To: "+eve+"\r\n", "Send me my invoice.")
+	w.wants(t, "forged", w.newest(), "10", ticketing.Shown)
+	if to := w.answer(w.newest(), "Was it you?").Header.Get("To"); to != "jo@elsewhere.example" {
+		t.Errorf("the answer to a forged mail goes to %s", to)
+	}
+	w.nothingTo(t, eve)
 }
 
 // Who shares a cloud with the customer can pass SPF in their name. Such mail must not have
