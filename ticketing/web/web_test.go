@@ -24,6 +24,7 @@ import (
 type site struct {
 	t        *testing.T
 	desk     *ticketing.Desk
+	web      *Server
 	db       *store.DB
 	dir      string // of the store
 	tcp      *httptest.Server
@@ -53,6 +54,7 @@ func newSite(t *testing.T, more ...ticketing.Queue) *site {
 	w := New(Config{Desk: s.desk, Version: "test", Heartbeat: 20 * time.Millisecond, Warnings: func() []string { return s.warnings }, Ready: map[string]func(context.Context) error{
 		"thing": func(context.Context) error { return s.fault },
 	}})
+	s.web = w
 	s.tcp, s.control = httptest.NewServer(w.Handler()), httptest.NewServer(w.ControlHandler())
 	t.Cleanup(func() {
 		s.tcp.CloseClientConnections()
