@@ -87,7 +87,7 @@ LAB := postfix:/usr/sbin/postmap sasl2-bin:/usr/sbin/saslpasswd2 libsasl2-module
   libsasl2-modules-db:/usr/share/doc/libsasl2-modules-db
 deps-run: NEED := $(LAB) swaks:/usr/bin/swaks libnet-ssleay-perl:/usr/share/doc/libnet-ssleay-perl s-nail:/usr/bin/s-nail
 deps-test: NEED := $(LAB) strace:/usr/bin/strace procps:/usr/bin/pgrep chromium:/usr/bin/chromium \
-  opendkim:/usr/sbin/opendkim rspamd:/usr/bin/rspamd python3:/usr/bin/python3 s-nail:/usr/bin/s-nail dovecot-imapd:/usr/lib/dovecot/imap \
+  opendkim:/usr/sbin/opendkim rspamd:/usr/bin/rspamd python3:/usr/bin/python3 s-nail:/usr/bin/s-nail dovecot-imapd:/usr/lib/dovecot/imap dovecot-lmtpd:/usr/lib/dovecot/lmtp \
   swaks:/usr/bin/swaks libnet-ssleay-perl:/usr/share/doc/libnet-ssleay-perl systemd:/usr/bin/systemd-analyze \
   groff-base:/usr/bin/groff mandoc:/usr/bin/mandoc curl:/usr/bin/curl jq:/usr/bin/jq
 deps-bench: NEED := $(LAB) dovecot-core:/usr/sbin/dovecot dovecot-lmtpd:/usr/lib/dovecot/lmtp

@@ -31,6 +31,7 @@ func Build(ctx context.Context, folder string) (string, error) {
 type Queue struct {
 	Key, Name   string
 	Addresses   []string // whole ones
+	Domain      string   // of ticket addresses; empty: the lab's
 	FirstNumber int
 	Acknowledge bool // proven authors get an acknowledgement
 }
@@ -94,7 +95,8 @@ key = "{{.Key}}"
 name = "{{.Name}}"
 address = [{{range $i, $a := .Addresses}}{{if $i}}, {{end}}"{{$a}}"{{end}}]
 first_number = {{.FirstNumber}}
-acknowledge = "{{if .Acknowledge}}proven{{else}}off{{end}}"
+{{if .Domain}}domain = "{{.Domain}}"
+{{end}}acknowledge = "{{if .Acknowledge}}proven{{else}}off{{end}}"
 {{end}}{{if .Options.WithStaff}}{{.Lab.TwoStaff}}{{end}}`
 
 // TwoStaff are sam, who logs in at the submission port, and ann, whose mail server signs.
