@@ -10,12 +10,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"postdesk/cmd/postdesk/agent"
 	"postdesk/integration/sink"
@@ -48,13 +45,13 @@ type Desk struct {
 	Sink    *sink.Sink
 	Queues  []ticketing.Queue // whose Addresses take mail
 
-	folder string
-	domain string
-	agent  *agent.Agent
-	names  names
-	stops  []func() error // in order
-	once   sync.Once
-	err    error // of Stop
+	scratch *scratch
+	domain  string
+	agent   *agent.Agent
+	names   names
+	stops   []func() error // in order
+	once    sync.Once
+	err     error // of Stop
 }
 
 // Start starts a desk that is ready to take mail.
@@ -66,11 +63,11 @@ func Start(ctx context.Context, o Options) (*Desk, error) {
 		o.HTTP = "127.0.0.1:0"
 	}
 	o.Desk = complete(o.Desk)
-	folder, err := scratch()
+	s, err := newScratch()
 	if err != nil {
 		return nil, err
 	}
-	d := &Desk{folder: folder, domain: o.Desk.Domain, Queues: o.Desk.Queues, Control: filepath.Join(folder, "control.sock")}
+	d := &Desk{scratch: s, domain: o.Desk.Domain, Queues: o.Desk.Queues, Control: filepath.Join(s.folder, "control.sock")}
 	if err := d.start(ctx, o); err != nil {
 		return nil, errors.Join(err, d.Stop())
 	}
@@ -99,29 +96,6 @@ func complete(c ticketing.Config) ticketing.Config {
 	}
 	c.Queues = queues
 	return c
-}
-
-// memory is where files cost no disk, and roomy what must be free there: containers
-// often have a small one.
-const (
-	memory = "/dev/shm"
-	roomy  = 256 << 20
-)
-
-// scratch makes a folder, in memory where there is room. Its name leaves room for that
-// of a socket: unix(7) has 108 octets.
-func scratch() (string, error) {
-	var fs unix.Statfs_t
-	if unix.Statfs(memory, &fs) == nil && fs.Bavail*uint64(fs.Bsize) > roomy {
-		if folder, err := os.MkdirTemp(memory, "postdesk-dev-"); err == nil {
-			return folder, nil
-		}
-	}
-	parent := os.TempDir()
-	if len(parent) > 60 {
-		parent = "/tmp"
-	}
-	return os.MkdirTemp(parent, "postdesk-dev-")
 }
 
 func (d *Desk) start(ctx context.Context, o Options) (err error) {
@@ -156,7 +130,7 @@ func (d *Desk) start(ctx context.Context, o Options) (err error) {
 	return d.openDoor()
 }
 
-func (d *Desk) path(name string) string { return filepath.Join(d.folder, name) }
+func (d *Desk) path(name string) string { return filepath.Join(d.scratch.folder, name) }
 
 // Failed gives the fault of a part of the agent that ended by itself.
 func (d *Desk) Failed() <-chan error { return d.agent.Failed() }
@@ -191,7 +165,7 @@ func (d *Desk) Stop() error {
 		for _, stop := range d.stops {
 			errs = append(errs, stop())
 		}
-		d.err = errors.Join(append(errs, os.RemoveAll(d.folder))...)
+		d.err = errors.Join(append(errs, d.scratch.remove())...)
 	})
 	return d.err
 }
