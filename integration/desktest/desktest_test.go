@@ -34,10 +34,10 @@ func answer(t *testing.T, desk *desktest.Desk, ticket, text string) {
 	}
 }
 
-// A hundred desks at once: each gets one mail and sends one answer, and sees nothing of
-// the others.
-func TestHundredDesks(t *testing.T) {
-	for i := range 100 {
+// Many desks at once: each gets one mail and sends one answer, and sees nothing of the
+// others.
+func TestManyDesks(t *testing.T) {
+	for i := range desks {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			desk := desktest.Start(t, desktest.Options{})
