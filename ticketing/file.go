@@ -2,6 +2,7 @@ package ticketing
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -19,6 +20,7 @@ type File struct {
 	Type      string // media type; empty: by the name
 	ContentID string // what the text calls an image, as ![…](cid:ID)
 	Content   []byte
+	Upload    string // secret of an upload, in place of Content
 }
 
 // filesMax is how many files go with one reply.
@@ -39,12 +41,24 @@ type stagedFile struct {
 
 // stageFiles checks files and stages their bytes, before and outside the transaction
 // that accepts the reply.
-func (d *Desk) stageFiles(ctx context.Context, files []File) ([]stagedFile, error) {
+func (d *Desk) stageFiles(ctx context.Context, by Actor, files []File) ([]stagedFile, error) {
 	if err := d.checkFiles(files); err != nil {
 		return nil, err
 	}
+	uploads, err := d.uploaded(ctx, by, files)
+	if err != nil {
+		return nil, err
+	}
 	var out []stagedFile
-	for _, f := range files {
+	var total int64
+	for i, f := range files {
+		if u := uploads[i]; u.ID != 0 {
+			f.Type = cmp.Or(f.Type, u.Type)
+			out = append(out, stagedFile{Attachment: Attachment{Name: mail.FileName(f.Name), Type: mediaType(f), ContentID: f.ContentID, Size: u.Size, Raw: u.Raw}})
+			total += u.Size
+			continue
+		}
+		total += int64(len(f.Content))
 		s, err := d.store.Stage(ctx, bytes.NewReader(f.Content))
 		if err != nil {
 			return nil, err
@@ -53,7 +67,15 @@ func (d *Desk) stageFiles(ctx context.Context, files []File) ([]stagedFile, erro
 			Name: mail.FileName(f.Name), Type: mediaType(f), ContentID: f.ContentID, Size: s.Size, Raw: s.Hash,
 		}, s})
 	}
-	return out, nil
+	return out, d.fitsTogether(total)
+}
+
+// fitsTogether bounds the files of one reply: Postfix refuses a mail that is too large.
+func (d *Desk) fitsTogether(total int64) error {
+	if total > d.cfg.MaxAttachmentBytes {
+		return fmt.Errorf("%w: the attachments have %d octets; at most %d go with one reply", ErrTooLarge, total, d.cfg.MaxAttachmentBytes)
+	}
+	return nil
 }
 
 func (d *Desk) checkFiles(files []File) error {
@@ -81,10 +103,7 @@ func (d *Desk) checkFiles(files []File) error {
 		}
 		ids[f.ContentID] = true
 	}
-	if total > d.cfg.MaxAttachmentBytes {
-		return fmt.Errorf("%w: the attachments have %d octets; at most %d go with one reply", ErrTooLarge, total, d.cfg.MaxAttachmentBytes)
-	}
-	return nil
+	return d.fitsTogether(total)
 }
 
 func mediaType(f File) string {
@@ -101,8 +120,10 @@ func mediaType(f File) string {
 // addFiles writes the files of a message, in the commit that accepts it.
 func addFiles(tx Tx, message int64, files []stagedFile) error {
 	for _, f := range files {
-		if err := tx.PutRaw(f.staged); err != nil {
-			return err
+		if !f.staged.Hash.IsZero() { // not an upload, which is there
+			if err := tx.PutRaw(f.staged); err != nil {
+				return err
+			}
 		}
 		f.Message = message
 		if err := tx.AddAttachment(&f.Attachment); err != nil {

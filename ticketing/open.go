@@ -30,7 +30,7 @@ func (d *Desk) Open(ctx context.Context, by Actor, o Opening) (t Ticket, m Messa
 	if err := d.checkOpening(by, &o); err != nil {
 		return t, m, false, err
 	}
-	files, err := d.stageFiles(ctx, o.Files)
+	files, err := d.stageFiles(ctx, by, o.Files)
 	if err != nil {
 		return t, m, false, err
 	}

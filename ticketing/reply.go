@@ -73,7 +73,7 @@ func (d *Desk) Reply(ctx context.Context, by Actor, r ReplyRequest) (m Message, 
 			return m, false, err
 		}
 	}
-	files, err := d.stageFiles(ctx, r.Files)
+	files, err := d.stageFiles(ctx, by, r.Files)
 	if err != nil {
 		return m, false, err
 	}

@@ -43,7 +43,7 @@ func (d *Desk) staffMail(ctx context.Context, raw []byte, m *mail.Message, auth 
 		files = append(files, f)
 	}
 	var err error
-	if own.files, err = d.stageFiles(ctx, files); err != nil {
+	if own.files, err = d.stageFiles(ctx, p.actor("mail"), files); err != nil {
 		d.log.Warn("files of a member of staff cannot go with the answer", "staff", p.Name, "error", err)
 		own.problem = "Its files cannot go with it: too many or too large, or they could not be stored."
 	}

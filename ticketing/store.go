@@ -73,6 +73,10 @@ type Tx interface {
 	Message(id int64) (Message, error)
 	Messages(ticket int64) ([]Message, error) // by ID
 	MessagesByArrival(arrival int64) ([]Message, error)
+	AddUpload(*Upload) error // sets ID; its bytes are put before
+	Upload(id int64) (Upload, error)
+	UploadBySecret(secret string) (Upload, error)
+	ForgetUploads(before time.Time) error            // those that were brought before then
 	AddAttachment(*Attachment) error                 // sets ID; its bytes are put before
 	Attachments(message int64) ([]Attachment, error) // by ID
 	MessagesByFold(fold string) ([]Message, error)

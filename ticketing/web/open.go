@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -37,11 +38,15 @@ func versions(ifMatch []string) (out []int64, err error) {
 	return out, nil
 }
 
-func files(in []File) (out []ticketing.File) {
-	for _, f := range in {
+// files wants of each its content, if it is empty, or an upload.
+func files(in []File) (out []ticketing.File, err error) {
+	for i, f := range in {
+		if (f.Upload == "") == (f.Content == nil) {
+			return nil, huma.Error422UnprocessableEntity(fmt.Sprintf("attachment %d: want content or upload", i+1))
+		}
 		out = append(out, ticketing.File(f))
 	}
-	return out
+	return out, nil
 }
 
 type openInput struct {
@@ -66,9 +71,13 @@ type Opened struct {
 
 func (s *Server) openTicket(ctx context.Context, in *openInput) (*tagged[Opened], error) {
 	by, b := actor(ctx), in.Body
+	with, err := files(b.Files)
+	if err != nil {
+		return nil, err
+	}
 	t, m, _, err := s.desk.Open(ctx, by, ticketing.Opening{
 		Queue: b.Queue, To: mail.Address{Name: b.Name, Address: b.To}, Subject: b.Subject, Text: b.Text, Status: ticketing.Status(b.Status),
-		Cc: b.Cc, Refs: b.Refs, Files: files(b.Files), Key: by.Key,
+		Cc: b.Cc, Refs: b.Refs, Files: with, Key: by.Key,
 	})
 	if err != nil {
 		return nil, s.failure(ctx, err)

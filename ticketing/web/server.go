@@ -105,6 +105,7 @@ func (s *Server) routes(control bool) *http.ServeMux {
 	s.outgoingRoutes(api)
 	s.consumerRoutes(api)
 	s.schemaRoutes(api)
+	s.uploadRoutes(api)
 	s.tokenRoutes(api)
 	s.importRoutes(api)
 	s.keyRoutes(api)

@@ -56,7 +56,8 @@ type File struct {
 	Name      string `json:"name" minLength:"1" maxLength:"1000" example:"invoice.pdf"`
 	Type      string `json:"type,omitempty" maxLength:"129" doc:"media type; by the name when it is not given" example:"application/pdf"`
 	ContentID string `json:"content_id,omitempty" maxLength:"64" doc:"makes it an image of the text, which shows it as ![…](cid:ID)" example:"screen.png"`
-	Content   []byte `json:"content" doc:"base64"`
+	Content   []byte `json:"content" required:"false" doc:"base64"`
+	Upload    string `json:"upload,omitempty" maxLength:"100" doc:"of a file that was brought by addUpload, in place of content"`
 }
 
 type changeInput struct {
@@ -210,7 +211,10 @@ func (s *Server) addReply(ctx context.Context, in *replyInput, note bool) (*body
 	}
 	r := ticketing.ReplyRequest{
 		Ticket: in.Name, Text: in.Body.Text, Note: note, Status: ticketing.Status(in.Body.Status), Seen: in.Body.Seen, Match: versions,
-		Key: by.Key, Cc: in.Body.Cc, Files: files(in.Body.Files),
+		Key: by.Key, Cc: in.Body.Cc,
+	}
+	if r.Files, err = files(in.Body.Files); err != nil {
+		return nil, err
 	}
 	m, _, err := s.desk.Reply(ctx, by, r)
 	if err != nil {
