@@ -22,6 +22,7 @@ import (
 type devCmd struct {
 	Start   devStartCmd   `cmd:"" default:"withargs" help:"Start it, with a queue SUPPORT at new@support-ticket.example unless --config says otherwise."`
 	Deliver devDeliverCmd `cmd:"" help:"Hand a mail in as if Postfix had brought it, and say what became of it."`
+	Answer  devAnswerCmd  `cmd:"" help:"Answer a mail that the desk sent, as the mail program of its recipient does."`
 }
 
 // Help is shown by: postdesk dev --help.

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
 	"syscall"
+	"time"
 
 	"postdesk/integration/dev"
 	"postdesk/ticketing/mail"
@@ -20,9 +24,6 @@ type devDeliverCmd struct {
 
 // Run delivers one mail.
 func (cmd *devDeliverCmd) Run(a *app) error {
-	if a.socket == "" {
-		return fault{exitUsage, "which desk? postdesk dev says: export POSTDESK_SOCKET=…"}
-	}
 	raw, err := readMail(cmd.File, a.stdin)
 	if err != nil {
 		return err
@@ -34,6 +35,54 @@ func (cmd *devDeliverCmd) Run(a *app) error {
 	case len(from) > 0:
 		m.ReversePath = from[0].Address
 	}
+	return a.handIn(m, cmd.JSON)
+}
+
+type devAnswerCmd struct {
+	File string `arg:"" help:"Mail that the desk sent, as in the folder of --outbox."`
+	Text string `placeholder:"TEXT" help:"What its recipient types; standard input else."`
+	Sign bool   `help:"Sign it with DKIM by the author's domain, with the key of this desk: the author is proven then."`
+	JSON bool   `name:"json" help:"What became of it as JSON, one object a line."`
+}
+
+// Run answers one mail.
+func (cmd *devAnswerCmd) Run(a *app) error {
+	raw, err := waitForFile(a.ctx, cmd.File)
+	if err != nil {
+		return err
+	}
+	text := cmd.Text
+	if text == "" {
+		typed, err := io.ReadAll(a.stdin)
+		if err != nil {
+			return err
+		}
+		text = string(typed)
+	}
+	m, err := dev.AnswerTo(raw, text)
+	if err != nil {
+		return fault{exitData, printable(err.Error())}
+	}
+	m.Sign = cmd.Sign
+	return a.handIn(m, cmd.JSON)
+}
+
+// waitForFile reads a file that may come in a moment: mail goes out a little after the
+// command that asked for it.
+func waitForFile(ctx context.Context, path string) (data []byte, err error) {
+	for end := time.Now().Add(5 * time.Second); ; {
+		data, err = os.ReadFile(path)
+		if !errors.Is(err, fs.ErrNotExist) || time.Now().After(end) || !sleep(ctx, 20*time.Millisecond) {
+			return data, err
+		}
+	}
+}
+
+// handIn delivers a mail to the desk of another process, and says what became of it.
+func (a *app) handIn(m dev.Delivery, asJSON bool) error {
+	if a.socket == "" {
+		return fault{exitUsage, "which desk? postdesk dev says: export POSTDESK_SOCKET=…"}
+	}
 	out, err := dev.DeliverBy(a.ctx, a.socket, m)
 	var refused dev.Refused
 	switch {
@@ -44,7 +93,7 @@ func (cmd *devDeliverCmd) Run(a *app) error {
 	case err != nil:
 		return err
 	}
-	if cmd.JSON {
+	if asJSON {
 		return printLines(a.stdout, out)
 	}
 	p := &printer{w: a.stdout}

@@ -75,6 +75,18 @@ func (d *Desk) DeliverUnproven(t testing.TB, from, to string, raw []byte) Outcom
 	return d.deliver(t, dev.Delivery{ReversePath: from, To: []string{to}, Raw: raw})
 }
 
+// Answer is the answer of who got a mail of the desk, as their mail program makes it, signed
+// as with Deliver.
+func (d *Desk) Answer(t testing.TB, m Mail, text string) Outcome {
+	t.Helper()
+	answer, err := dev.AnswerTo(m.Data, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Sign = true
+	return d.deliver(t, answer)
+}
+
 func (d *Desk) deliver(t testing.TB, m dev.Delivery) Outcome {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)

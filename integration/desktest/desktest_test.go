@@ -89,3 +89,22 @@ func TestSettle(t *testing.T) {
 		}
 	}
 }
+
+// Who got a mail of the desk answers it: on the same ticket, and only the new words count.
+func TestAnswer(t *testing.T) {
+	t.Parallel()
+	desk := desktest.Start(t, desktest.Options{})
+	asked := desk.Deliver(t, "jane@customer.example", desktest.Address, letter("jane@customer.example", "Pässword"))
+	answer(t, desk, asked.Ticket, "Try again, plëase.")
+	out := desk.Answer(t, desk.WaitMail(t, func(m desktest.Mail) bool { return bytes.Contains(m.Data, []byte("Try again")) }), "It wörks now.")
+	if out.Ticket != asked.Ticket || out.New || out.Visibility != "shown" || out.Author != "jane@customer.example" {
+		t.Fatalf("the answer became %+v", out)
+	}
+	m, _, err := desk.Ticketing().Message(t.Context(), out.Message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := desk.Ticketing().Content(t.Context(), m); err != nil || strings.TrimSpace(c.NewText) != "It wörks now." {
+		t.Errorf("the new text is %q: %v", c.NewText, err)
+	}
+}

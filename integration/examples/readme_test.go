@@ -33,8 +33,9 @@ func typed(t *testing.T, holds string) (first string, then []string) {
 func typeIn(t *testing.T, holds string, env ...string) string {
 	t.Helper()
 	first, then := typed(t, holds)
-	stdin := "set -e\n" + strings.Join(then, "\n") + "\n"
-	return command(t, stdin, env, "/bin/sh", "-c", "cd ../.. && "+strings.Replace(first, "--outbox out", "--outbox "+t.TempDir(), 1))
+	out := t.TempDir()
+	stdin := "set -e\n" + strings.ReplaceAll(strings.Join(then, "\n"), " out/", " "+out+"/") + "\n"
+	return command(t, stdin, env, "/bin/sh", "-c", "cd ../.. && "+strings.Replace(first, "--outbox out", "--outbox "+out, 1))
 }
 
 // What README.md says about automation can be typed, and does what it says.
@@ -48,7 +49,7 @@ func TestReadme(t *testing.T) {
 			}
 		}
 	}
-	holds(typeIn(t, "examples/passwords/answer.sh"), "SUPPORT-1 opened", "reply 3 added", "-- out to jane@customer.example", "RE: I can't log in", "password-answered")
+	holds(typeIn(t, "examples/passwords/answer.sh"), "SUPPORT-1 opened", "reply 3 added", "-- out to jane@customer.example", "RE: I can't log in", "password-answered", "SUPPORT-1 continued", "That helped, thank you.")
 	holds(typeIn(t, "examples/monitor/"), "ALERTS-1 opened", "ALERTS-1 continued", "resolved")
 	g := newGithub(t)
 	holds(typeIn(t, "examples/tracker", "TRACKER_URL="+g.URL+"/repos/acme/shop", "TRACKER_TOKEN=ghp_test"), "SUPPORT-1 is issue 1", "the customer of SUPPORT-1 was told", "is solved")
