@@ -196,6 +196,7 @@ func faults() []fault {
 		{name: "masquerade", plant: "postconf -e masquerade_domains=example", severity: "error", what: "masquerade_domains makes example of " + lab.Domain, mend: ""},
 		{name: "copies", plant: reset + "masquerade_domains; touch -d yesterday $C/main.cf; postconf -e always_bcc=new@" + lab.Domain, severity: "error", what: "each opens a ticket", mend: reset + "always_bcc"},
 		{name: "content filter", plant: "postconf -e content_filter=smtp:[127.0.0.1]:10025", severity: "note", what: "content_filter (smtp:[127.0.0.1]:10025)", mend: reset + "content_filter"},
+		{name: "table not made", plant: "postconf -e transport_maps=regexp:$C/postdesk_transport,hash:$C/sender_login", severity: "error", what: "sender_login cannot be asked"},
 		{name: "size", env: []string{"POSTDESK_LMTP_MAX_MESSAGE_BYTES=1000000"}, severity: "error", what: "what is between waits in the queue and bounces"},
 		{name: "open relay", plant: "postconf -e smtpd_relay_restrictions=permit,reject_unauth_destination", severity: "error", what: "has permit before reject_unauth_destination",
 			mend: "postconf -e smtpd_relay_restrictions=permit_sasl_authenticated,reject_unauth_destination"},

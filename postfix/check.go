@@ -3,8 +3,11 @@ package postfix
 import (
 	"context"
 	"fmt"
+	"maps"
+	"os"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Severity is how bad a Finding is.
@@ -52,6 +55,7 @@ func Check(ctx context.Context, run Run, s Site, live bool) []Finding {
 		c.port25()
 		c.milters()
 	}
+	c.unread()
 	return c.findings
 }
 
@@ -76,6 +80,22 @@ func (c *checker) add(severity Severity, what, mend string) {
 	f := Finding{severity, what, mend}
 	if !slices.Contains(c.findings, f) {
 		c.findings = append(c.findings, f)
+	}
+}
+
+// unread names the tables that could not be asked.
+func (c *checker) unread() {
+	for _, table := range slices.Sorted(maps.Keys(c.unasked)) {
+		_, why, _ := strings.Cut(c.unasked[table].Error(), "fatal: ")
+		if os.Geteuid() != 0 {
+			c.add(Note, fmt.Sprintf("The table %s cannot be asked by this user: %s", table, why), "Run the check as root.")
+			continue
+		}
+		mend := "Start or mend what has it."
+		if kind, file, _ := strings.Cut(table, ":"); slices.Contains([]string{"hash", "btree", "lmdb", "cdb", "dbm", "sdbm"}, kind) {
+			mend = c.site.program("postmap", kind+":"+file)
+		}
+		c.add(Error, fmt.Sprintf("The table %s cannot be asked: %s. Postfix answers 451 to what it needs it for.", table, why), mend)
 	}
 }
 

@@ -3,7 +3,9 @@ package postfix
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"path/filepath"
 	"slices"
@@ -35,7 +37,7 @@ func (c *checker) arriving(s service) {
 		m.client, m.daemon = "192.0.2.25", c.value(s, "milter_macro_daemon_name")
 		found, err := c.askMilter(address, m)
 		if err != nil {
-			c.add(Warning, fmt.Sprintf("The filter %s (smtpd_milters) cannot be asked: %v.", address, err), "Start it, or take it out of smtpd_milters of "+s.name+".")
+			c.silent(address, s, err)
 			continue
 		}
 		if strings.IndexByte("ca", found.verdict) < 0 {
@@ -51,6 +53,14 @@ func (c *checker) arriving(s service) {
 		}
 	}
 	c.results(ids)
+}
+
+func (c *checker) silent(address string, s service, err error) {
+	if errors.Is(err, fs.ErrPermission) {
+		c.add(Note, fmt.Sprintf("The filter %s (smtpd_milters) cannot be asked by this user.", address), "Run the check as root.")
+		return
+	}
+	c.add(Warning, fmt.Sprintf("The filter %s (smtpd_milters) cannot be asked: %v.", address, err), "Start it, or take it out of smtpd_milters of "+s.name+".")
 }
 
 func (c *checker) changed(address string, found changes) {
@@ -110,7 +120,7 @@ func (c *checker) leaving(s service) {
 		m.client, m.login, m.daemon = "127.0.0.1", c.site.SubmissionUser, c.value(s, "milter_macro_daemon_name")
 		found, err := c.askMilter(address, m)
 		if err != nil {
-			c.add(Warning, fmt.Sprintf("The filter %s (smtpd_milters of %s) cannot be asked: %v.", address, s.name, err), "Start it, or take it out of smtpd_milters.")
+			c.silent(address, s, err)
 			continue
 		}
 		for _, f := range found.added {

@@ -26,6 +26,7 @@ func (c *checker) senders() {
 		return
 	}
 	switch {
+	case c.keepsLogins(s) && !c.mayAll(s) && len(c.unasked) > 0: // perhaps a table has it that this user may not read
 	case c.keepsLogins(s) && !c.mayAll(s):
 		c.add(Error, fmt.Sprintf("smtpd_sender_login_maps does not let %s send by the desk's addresses: answers are refused (553 5.7.1).", c.site.SubmissionUser),
 			c.site.printCommand())

@@ -24,6 +24,7 @@ type instance struct {
 	set      []string          // the lines of "postconf -n": what main.cf itself says
 	services []service         // of master.cf
 	tables   map[string]string // what was looked up: "table key"
+	unasked  map[string]error  // tables that could not be asked, and why
 }
 
 // service is an entry of master.cf(5).
@@ -38,7 +39,7 @@ func (s service) path() string { return s.name + "/" + s.kind }
 
 func newInstance(ctx context.Context, run Run, s Site) *instance {
 	s.OwnDomains, s.SharedDomains = lower(s.OwnDomains), lower(s.SharedDomains)
-	return &instance{ctx: ctx, runner: run, site: s, values: map[string]string{}, raw: map[string]string{}, tables: map[string]string{}}
+	return &instance{ctx: ctx, runner: run, site: s, values: map[string]string{}, raw: map[string]string{}, tables: map[string]string{}, unasked: map[string]error{}}
 }
 
 func lower(names []string) []string {
@@ -173,9 +174,12 @@ func (c *instance) lookups(table string, keys []string) {
 	if input.Len() == 0 {
 		return
 	}
-	// proxymap(8) would answer only while Postfix runs. An exit code is for a key that is
-	// not there, and for a table that cannot be asked.
-	out, _ := c.ask(input.String(), "postmap", "-q", "-", strings.TrimPrefix(table, "proxy:"))
+	// proxymap(8) would answer only while Postfix runs. The exit code is 1 for a key that is
+	// not there, and for a table that cannot be asked: that has words too.
+	out, err := c.ask(input.String(), "postmap", "-q", "-", strings.TrimPrefix(table, "proxy:"))
+	if err != nil && strings.Contains(err.Error(), "fatal: ") {
+		c.unasked[table] = err
+	}
 	for line := range strings.SplitSeq(out, "\n") {
 		if key, value, ok := strings.Cut(line, "\t"); ok {
 			c.tables[table+" "+key] = strings.TrimSpace(value)

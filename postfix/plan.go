@@ -56,6 +56,7 @@ func newPlan(in *instance) Plan {
 	p.domains()
 	p.aliases()
 	p.senders()
+	p.account()
 	p.arrival()
 	p.files()
 	return p.plan
@@ -239,8 +240,7 @@ func (p *planner) arrival() {
 		p.first("header_checks", p.site.headerMap(), "Takes forged copies of the fields that [trust] believes out of mail that arrives.")
 	}
 	if size := p.number("message_size_limit"); p.site.MessageSizeLimit > 0 && (size == 0 || size+sizeSlack > p.site.MessageSizeLimit) {
-		p.plan.Notes = append(p.plan.Notes, fmt.Sprintf("message_size_limit is %d here, for all mail, and stays: let lmtp.max_message_bytes be 0 (no limit) or at least %d in postdesk's configuration.",
-			size, size+sizeSlack))
+		p.note("message_size_limit is %d here, for all mail, and stays: let lmtp.max_message_bytes be 0 (no limit) or at least %d in postdesk's configuration.", size, size+sizeSlack)
 	}
 }
 

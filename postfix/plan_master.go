@@ -1,6 +1,7 @@
 package postfix
 
 import (
+	"fmt"
 	"maps"
 	"net"
 	"slices"
@@ -80,12 +81,16 @@ const loginMaps = "postdesk_sender_login_maps"
 func (p *planner) senders() {
 	p.staffLogins()
 	s, ok := p.submission()
-	if !ok || p.site.SubmissionUser == "" || !p.keepsLogins(s) || p.mayAll(s) {
+	if !ok || p.site.SubmissionUser == "" || !p.keepsLogins(s) || p.mayAll(s) || inMaps(p.value(s, "smtpd_sender_login_maps"), p.site.senderMap()) {
 		return
 	}
 	const name, why = "smtpd_sender_login_maps", "The desk's login may send by ticket addresses, and by those to which delivery reports return."
 	if _, own := s.options[name]; !own {
 		p.last(name, p.site.senderMap(), why)
+		return
+	}
+	if ref, ok := strings.CutPrefix(s.raw[name], "$"); ok && p.isSet(ref) {
+		p.last(ref, p.site.senderMap(), why)
 		return
 	}
 	list := append(splitList(s.raw[name]), p.site.senderMap())
@@ -94,6 +99,32 @@ func (p *planner) senders() {
 		list = []string{"$" + loginMaps}
 	}
 	p.change(s.path(), name, strings.Join(list, ","), why)
+}
+
+// account tells of the login by which the desk submits: it is made where the passwords are.
+func (p *planner) account() {
+	s, ok := p.submission()
+	user, server := p.site.SubmissionUser, p.site.SubmissionServer
+	switch {
+	case server == "":
+	case !ok:
+		p.note("The submission account: nothing in this master.cf listens at %s, where answers go out. Enable the submission service, or see that it is another machine's.", server)
+	case user == "":
+	case p.value(s, "smtpd_sasl_auth_enable") != "yes":
+		p.note("The submission account: the service %s takes no logins. It needs smtpd_sasl_auth_enable=yes and TLS.", s.name)
+	case p.value(s, "smtpd_sasl_type") == "dovecot":
+		p.note("The submission account: %s, whose password is in password_file, must be a user of Dovecot, which the service %s asks (%s).", user, s.name, p.value(s, "smtpd_sasl_path"))
+	default:
+		name, realm, _ := strings.Cut(user, "@")
+		if realm == "" {
+			realm = p.value(s, "smtpd_sasl_local_domain")
+		}
+		p.note("The submission account: %s, whose password is in password_file, must be known to Cyrus SASL; where that has a sasldb: saslpasswd2 -c -u %s %s", user, Quote(realm), Quote(name))
+	}
+}
+
+func (p *planner) note(format string, args ...any) {
+	p.plan.Notes = append(p.plan.Notes, fmt.Sprintf(format, args...))
 }
 
 // keepsLogins says whether a service keeps each login to its own sender addresses.

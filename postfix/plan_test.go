@@ -132,8 +132,44 @@ func TestPlanLongLoginMaps(t *testing.T) {
 	if err != nil || !plan.Empty() {
 		t.Errorf("%v, after it was followed:\n%s", err, plan.Diff())
 	}
+	s.SubmissionUser = "another"
+	if plan, err = NewPlan(t.Context(), quiet, s); err != nil || len(plan.Changes) != 0 || len(plan.Files) != 1 {
+		t.Errorf("%v, for another login:\n%s", err, plan.Diff())
+	}
 	out, _ := run(t)(t.Context(), "", "postconf", "-c", dir, "-Px")
 	if want := "submission/inet/smtpd_sender_login_maps = inline:{ jane@example.com=jane }, inline:{ sam@example.com=sam }, " + s.senderMap() + "\n"; !strings.Contains(out, want) {
 		t.Errorf("no %q in %s", want, out)
+	}
+}
+
+// Single addresses in a domain of local users, or in one that is relayed to another server:
+// the map of who exists in that class has the desk's addresses, and no other has.
+func TestPlanShared(t *testing.T) {
+	for name, c := range map[string]struct {
+		values map[string]string
+		want   string
+	}{
+		"local":            {map[string]string{"mydestination": "example.com", "local_recipient_maps": "inline:{ jane=x }"}, "local_recipient_maps = inline:{ jane=x }, TABLE"},
+		"local by default": {map[string]string{"mydestination": "example.com"}, "local_recipient_maps = proxy:unix:passwd.byname $alias_maps, TABLE"},
+		"relayed": {map[string]string{"relay_domains": "example.com, other.example", "relay_recipient_maps": "inline:{ jane@example.com=x }"},
+			"relay_recipient_maps = inline:{ jane@example.com=x }, TABLE"},
+		"relayed all": {map[string]string{"relay_domains": "example.com, other.example"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := installSite(t, sharedSite(), c.values)
+			text, err := os.ReadFile(filepath.Join(s.ConfigDir, "main.cf"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := strings.ReplaceAll(c.want, "TABLE", s.recipientMap()); c.want != "" && !strings.Contains(string(text), "\n"+want+"\n") {
+				t.Errorf("no line %q in\n%s", want, text)
+			}
+			if c.want == "" && strings.Contains(string(text), s.recipientMap()) {
+				t.Errorf("a list of who exists, where all are taken:\n%s", text)
+			}
+			if plan, err := NewPlan(t.Context(), quiet, s); err != nil || !plan.Empty() {
+				t.Errorf("%v, after it was followed:\n%s", err, plan.Diff())
+			}
+		})
 	}
 }

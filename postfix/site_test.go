@@ -154,6 +154,9 @@ func installSite(t *testing.T, s Site, values map[string]string) Site {
 	dir := t.TempDir()
 	s.ConfigDir, s.TablePath = dir, filepath.Join(dir, "postdesk_recipients")
 	main := baseMain
+	if _, own := values["mydestination"]; own {
+		main = strings.Replace(main, "mydestination =\n", "", 1)
+	}
 	for _, parameter := range slices.Sorted(maps.Keys(values)) {
 		main += parameter + " = " + values[parameter] + "\n"
 	}

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"os"
@@ -40,6 +41,26 @@ func NewOpenDKIM(dir, host, keys string) (*Milter, error) {
 	conf := fmt.Sprintf("Socket inet:%d@127.0.0.1\nMode v\nAuthservID %s\nAlwaysAddARHeader yes\nTestPublicKeys %s/keys\nInternalHosts %[3]s/internal\nRequireSafeKeys no\n", p, host, dir)
 	m := &Milter{Port: p, dir: dir, command: []string{"opendkim", "-f", "-x", dir + "/opendkim.conf"}}
 	return m, m.write(map[string]string{"opendkim.conf": conf, "keys": keys, "internal": "192.0.2.99\n"})
+}
+
+// NewSigningOpenDKIM makes an OpenDKIM that signs what has logged in for a domain, with its
+// key among these.
+func NewSigningOpenDKIM(dir, domain string, keys *Signer) (*Milter, error) {
+	if err := Need("opendkim"); err != nil {
+		return nil, err
+	}
+	p, err := port(0)
+	if err != nil {
+		return nil, err
+	}
+	der, err := keys.Export(domain)
+	if err != nil {
+		return nil, err
+	}
+	key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	conf := fmt.Sprintf("Socket inet:%d@127.0.0.1\nMode s\nDomain %s\nSelector %s\nKeyFile %s/key\nRequireSafeKeys no\n", p, domain, Selector, dir)
+	m := &Milter{Port: p, dir: dir, command: []string{"opendkim", "-f", "-x", dir + "/opendkim.conf"}}
+	return m, m.write(map[string]string{"opendkim.conf": conf, "key": key})
 }
 
 // rspamdConf has what verifies and what writes the result, and nothing that asks the net. To
