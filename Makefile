@@ -57,7 +57,7 @@ demo: deps-run
 test: deps-test check
 	@tags=$$(unshare --mount --pid --uts --ipc --cgroup --fork true 2>/dev/null && echo "-tags systemd"); \
 	[ -n "$$tags" ] || echo "no namespaces here: the test with a real systemd is left out"; \
-	set -x; go test -race -timeout 9m $$tags ./...
+	set -x; go test -race -timeout 30m $$tags ./...
 	integration/fuzz.sh 3s
 
 # A client that is made of the OpenAPI document for TypeScript. node and npm are more than all
