@@ -170,18 +170,21 @@ func (d *Desk) consumer(ctx context.Context, name string) (c Consumer, err error
 }
 
 // MoveConsumer sets the place of a consumer: back, so that it gets events again, or on.
-func (d *Desk) MoveConsumer(ctx context.Context, name string, seq int64) (c Consumer, err error) {
-	err = d.store.Write(ctx, func(tx Tx) error {
+func (d *Desk) MoveConsumer(ctx context.Context, by Actor, name string, seq int64) (c Consumer, err error) {
+	_, again, err := d.once(ctx, by, by.Key, requested("seek", name, seq), func(tx Tx) (int64, error) {
 		last, err := tx.LastSeq()
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if c, err = tx.Consumer(name); err != nil {
-			return err
+			return 0, err
 		}
 		c.Seq = min(seq, last)
-		return tx.PutConsumer(c)
+		return c.Seq + 1, tx.PutConsumer(c) // 0 stands for nothing
 	})
+	if err == nil && again {
+		return d.consumer(ctx, name)
+	}
 	return c, d.named(name, err)
 }
 

@@ -117,8 +117,10 @@ func (s *Server) bearer(api huma.API, c huma.Context, next func(huma.Context)) {
 		return
 	}
 	who := s.desk.Bearer(t)
-	if name := c.Header("Postdesk-Actor"); name != "" && t.May(ticketing.VerbAdmin) {
-		who.Kind, who.Name = "staff", name
+	// An administrator may act for a member of staff, as by the control socket. A program
+	// stays one whatever it says: its replies are automatic mail.
+	if name := c.Header("Postdesk-Actor"); name != "" && t.May(ticketing.VerbAdmin) && !t.Program {
+		who.Name = name
 	}
 	s.admit(api, huma.WithValue(c, secretKey{}, strings.TrimSpace(secret)), who, next)
 }

@@ -174,3 +174,105 @@ func (s *site) named(name string) string {
 	}
 	return secret
 }
+
+// Asked twice with one key, each of these is done once; the same key for something else is
+// refused.
+func TestEveryPostOnce(t *testing.T) {
+	s := newSite(t)
+	s.mail(1)
+	_, secret, err := s.desk.CreateToken(t.Context(), ticketing.Actor{}, ticketing.Token{Name: "boss", Scope: ticketing.ScopeAdmin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ok := func(method, path, body, key string) string {
+		t.Helper()
+		var out json.RawMessage
+		into := any(&out)
+		if strings.HasSuffix(path, "/retry") || strings.HasSuffix(path, "/acknowledge") || strings.HasSuffix(path, "/dead") {
+			into = nil
+		}
+		if res := s.call(s.tcp.URL, method, path, secret, body, into, "Idempotency-Key", key); res.StatusCode >= 300 {
+			t.Fatalf("%s %s: %d %s", method, path, res.StatusCode, out)
+		}
+		return string(out)
+	}
+	const ticket = "/api/v1/tickets/SUPPORT-7102"
+	ok("POST", ticket+"/participants", `{"address":"kim@customer.example"}`, "person")
+	ok("PUT", "/api/v1/consumers/mine", `{}`, "")
+	ok("POST", "/api/v1/consumers/mine/acknowledge", `{"seq":2}`, "done")
+	for _, c := range []struct{ path, body, other string }{
+		{ticket + "/participants/kim@customer.example/revoke", "", ""},
+		{ticket + "/replies", `{"text":"x"}`, `{"text":"y"}`},
+		{ticket + "/notes", `{"text":"x"}`, `{"text":"y"}`},
+		{ticket + "/questions", `{"address":"third@party.example","text":"x"}`, `{"address":"third@party.example","text":"y"}`},
+		{"/api/v1/tickets", `{"queue":"SUPPORT","to":"lee@customer.example","subject":"x","text":"x"}`, `{"queue":"SUPPORT","to":"lee@customer.example","subject":"y","text":"x"}`},
+		{"/api/v1/keys/rotate", "", ""},
+		{"/api/v1/tokens", `{"name":"x","scope":"read"}`, `{"name":"y","scope":"read"}`},
+		{"/api/v1/consumers/mine/dead", `{"seq":1,"reason":"x"}`, `{"seq":2,"reason":"x"}`},
+		{"/api/v1/consumers/mine/seek", `{"seq":1}`, `{"seq":2}`},
+	} {
+		ok("POST", c.path, c.body, c.path)
+		before := s.everything()
+		ok("POST", c.path, c.body, c.path)
+		if after := s.everything(); after != before {
+			t.Errorf("%s a second time changes something:\n%s\n%s", c.path, before, after)
+		}
+		if c.other == "" {
+			continue
+		}
+		if res := s.call(s.tcp.URL, "POST", c.path, secret, c.other, nil, "Idempotency-Key", c.path); res.StatusCode != 409 {
+			t.Errorf("%s with the key of another request: %d, want 409", c.path, res.StatusCode)
+		}
+	}
+}
+
+// everything is all that a request of TestEveryPostOnce can change, once the responder has
+// done its part.
+func (s *site) everything() string {
+	s.t.Helper()
+	ctx := s.t.Context()
+	var out []any
+	add := func(v any, err error) {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		out = append(out, v)
+	}
+	tickets, err := s.desk.Tickets(ctx, ticketing.TicketQuery{Limit: 100})
+	add(len(tickets), err)
+	for _, k := range tickets {
+		c, err := s.desk.Ticket(ctx, k.Name())
+		add([]any{len(c.Messages), c.Participants}, err)
+	}
+	consumers, err := s.desk.Consumers(ctx, ticketing.Actor{})
+	for i := range consumers {
+		consumers[i].Behind = 0 // the responder goes on
+	}
+	add(consumers, err)
+	tokens, err := s.desk.Tokens(ctx)
+	add([]any{len(tokens), s.desk.Keys()}, err)
+	text, err := json.Marshal(out)
+	add(nil, err)
+	return string(text)
+}
+
+// A program is one whatever it says: also one that may everything.
+func TestProgramStaysProgram(t *testing.T) {
+	s := newSite(t)
+	s.mail(1)
+	for program, want := range map[bool]string{true: "program:bot", false: "staff:jane"} {
+		_, secret, err := s.desk.CreateToken(t.Context(), ticketing.Actor{}, ticketing.Token{Name: "bot", Scope: ticketing.ScopeAdmin, Program: program})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m Message
+		s.call(s.tcp.URL, "POST", "/api/v1/tickets/SUPPORT-7102/replies", secret, `{"text":"x"}`, &m, "Postdesk-Actor", "jane", "Postdesk-Program", "x")
+		if m.Actor != want || m.Automatic != program {
+			t.Errorf("program %t: %s, automatic %t", program, m.Actor, m.Automatic)
+		}
+	}
+	var m Message
+	if s.call(s.tcp.URL, "POST", "/api/v1/tickets/SUPPORT-7102/notes", s.named("joe"), `{"text":"x"}`, &m, "Postdesk-Actor", "jane"); m.Actor != "staff:joe" {
+		t.Errorf("who is no administrator acts as %s", m.Actor)
+	}
+}

@@ -142,7 +142,7 @@ func (s *Server) consumerRoutes(api huma.API) {
 	huma.Register(api, op("GET", "/{consumer}/events", "consumerEvents", "What a consumer has not acknowledged, by long poll"), s.consumerEvents)
 	huma.Register(api, streaming(op("GET", "/{consumer}/stream", "streamConsumer", "What a consumer has not acknowledged, by server-sent events")), s.streamConsumer)
 	huma.Register(api, op("POST", "/{consumer}/seek", "seekConsumer", "Set the place of a consumer, back or on"), func(ctx context.Context, in *seekInput) (*body[Consumer], error) {
-		c, err := s.desk.MoveConsumer(ctx, in.Consumer, in.Body.Seq)
+		c, err := s.desk.MoveConsumer(ctx, actor(ctx), in.Consumer, in.Body.Seq)
 		if err != nil {
 			return nil, s.failure(ctx, err)
 		}
