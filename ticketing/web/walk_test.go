@@ -340,6 +340,13 @@ func TestLimitedToken(t *testing.T) {
 	if res := w.call(w.tcp.URL, "PUT", "/api/v1/consumers/mine", secret, `{}`, &c); res.StatusCode != 200 || !slices.Contains(c.Filter.Queues, "SUPPORT") || slices.Contains(c.Filter.Queues, "SALES") {
 		t.Errorf("%d %+v", res.StatusCode, c)
 	}
+	// What is theirs is open to them, by each way to name it.
+	for path, want := range map[string]int{"/tickets/support-7102/messages": 200, "/tickets/SUPPORT-7102/events": 200, "/messages/1": 200, "/messages/1/raw": 200,
+		"/messages/1/attachments/0": 200, "/messages/1/html": 200, "/events/1": 200, "/consumers/mine/events": 200} {
+		if res := w.call(w.tcp.URL, "GET", "/api/v1"+path, secret, "", nil); res.StatusCode != want {
+			t.Errorf("%s of their own queue: %d, want %d", path, res.StatusCode, want)
+		}
+	}
 	// A reference is unique over all queues; who has it is not said.
 	var problem struct{ Detail string }
 	if res := w.call(w.tcp.URL, "POST", "/api/v1/tickets/SUPPORT-7102/references", secret, `{"reference":"`+saleRef+`"}`, &problem); res.StatusCode != 409 || strings.Contains(problem.Detail, "SALES") {
