@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -53,21 +54,12 @@ func TestBackupUnderLoad(t *testing.T) {
 	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "desk.tar.zst")
 	d := filled(t, dir)
 	keys := must[[]ticketing.Key](t)(readKeys(d))
-	ctx, stop := context.WithCancel(t.Context())
-	var load sync.WaitGroup
-	for w := range int64(4) {
-		load.Go(func() {
-			for i := int64(0); ctx.Err() == nil; i++ {
-				if _, _, err := deliver(d, sampleMail(1000*(w+1)+i, killSize(i*5)), "a@x.example"); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	for round := range 2 {
+	for round := range int64(2) {
 		var before int64
 		ok(t, d.read(t.Context(), func(x *tx) (err error) { before, err = one(x, scanInt, "SELECT count(*) FROM raw"); return err }))
+		stop := underLoad(t, d, 100_000*(round+1))
 		m, err := Backup(t.Context(), dir, file, "test", nil)
+		stop()
 		ok(t, err)
 		if m.Counts["raw"] < before || m.RawFiles == 0 {
 			t.Errorf("round %d: %d raw mails and %d files, and there were %d when it began", round, m.Counts["raw"], m.RawFiles, before)
@@ -87,8 +79,6 @@ func TestBackupUnderLoad(t *testing.T) {
 			return err
 		})
 	}
-	stop()
-	load.Wait()
 	if left := must[[]string](t)(filepath.Glob(file + ".*")); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
@@ -98,6 +88,25 @@ func TestBackupUnderLoad(t *testing.T) {
 	if a, err := Verify(t.Context(), dir, nil); err != nil || len(a.Problems) > 0 {
 		t.Errorf("verify: %+v %v", a, err)
 	}
+}
+
+// underLoad delivers mail until stop is called; some of it is under way when it returns.
+func underLoad(t *testing.T, d *DB, first int64) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var load sync.WaitGroup
+	var n atomic.Int64
+	for w := range int64(4) {
+		load.Go(func() {
+			for i := int64(0); ctx.Err() == nil; i++ {
+				if _, _, err := deliver(d, sampleMail(first+1000*w+i, killSize(i*5)), "a@x.example"); err != nil {
+					t.Error(err)
+				}
+				n.Add(1)
+			}
+		})
+	}
+	until(t, "load", func() bool { return n.Load() > 8 })
+	return func() { cancel(); load.Wait() }
 }
 
 func readKeys(d *DB) (keys []ticketing.Key, err error) {
@@ -111,7 +120,7 @@ func readKeys(d *DB) (keys []ticketing.Key, err error) {
 // A backup of an older postdesk is restored, and upgraded at the next start.
 func TestRestoreOfAnOldSchema(t *testing.T) {
 	dir, file, to := t.TempDir(), filepath.Join(t.TempDir(), "desk.tar.zst"), t.TempDir()
-	oldSchema(t, dir)
+	oldSchema(t, dir, 1)
 	c := &conn{dsn: copyDSN(filepath.Join(dir, databaseName))} // its only mail, with its right hash
 	hash := sha256.Sum256([]byte("a"))
 	ok(t, c.exec(t.Context(), fmt.Sprintf("UPDATE raw SET hash = x'%x'", hash)))
@@ -230,6 +239,8 @@ func TestRestoreRefuses(t *testing.T) {
 
 // Each fault that data can have is found and named.
 func TestVerify(t *testing.T) {
+	sound := t.TempDir()
+	ok(t, filled(t, sound).Close())
 	for _, tt := range []struct{ name, sql, want string }{
 		{"gap", "INSERT INTO event VALUES (3, 5, 't', NULL, NULL, NULL, '', '', '')", "before event 3 one is missing"},
 		{"counter", "UPDATE counter SET value = 9 WHERE name = 'event'", "the newest event is 1, and the counter says 9"},
@@ -242,7 +253,7 @@ func TestVerify(t *testing.T) {
 		{"index", "PRAGMA writable_schema=1; DELETE FROM sqlite_master WHERE name = 'ticket_held'", "database:"},
 	} {
 		dir := t.TempDir()
-		ok(t, filled(t, dir).Close())
+		ok(t, os.CopyFS(dir, os.DirFS(sound)))
 		c := &conn{dsn: copyDSN(filepath.Join(dir, databaseName))}
 		for s := range strings.SplitSeq(tt.sql, ";") {
 			ok(t, c.exec(t.Context(), s))

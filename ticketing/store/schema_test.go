@@ -30,9 +30,9 @@ const (
 	upgradeAt  = "POSTDESK_STORE_KILL_AT"
 )
 
-// oldSchema makes a database as a postdesk of long ago left it: at schema 1, with a row in
-// each table that matters.
-func oldSchema(t *testing.T, dir string) {
+// oldSchema makes a database as an older postdesk left it: data of schema 1, a row in each
+// table that matters, at schema n.
+func oldSchema(t *testing.T, dir string, n int64) {
 	t.Helper()
 	db, err := sql.Open("sqlite", writerDSN(filepath.Join(dir, databaseName), "NORMAL", true))
 	ok(t, err)
@@ -57,6 +57,8 @@ func oldSchema(t *testing.T, dir string) {
 			t.Fatalf("%s: %v", s, err)
 		}
 	}
+	_, err = p.UpTo(t.Context(), n)
+	ok(t, err)
 	ok(t, db.Close())
 	ok(t, writeMarker(dir))
 }
@@ -108,7 +110,7 @@ func dump(t *testing.T, db *sql.DB, query string) string {
 // the log for each step; two copies stay.
 func TestUpgrade(t *testing.T) {
 	dir := t.TempDir()
-	oldSchema(t, dir)
+	oldSchema(t, dir, 1)
 	before, _ := oldData(t, dir)
 	for _, old := range []string{"postdesk.db.schema-0.20250101T000000Z", "postdesk.db.schema-9.20240101T000000Z"} {
 		ok(t, os.WriteFile(filepath.Join(dir, old), nil, 0o600))
@@ -159,22 +161,40 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// killing puts the end of the process behind the n-th statement of the migrations.
-func killing(n int) (files fs.FS, statements int, err error) {
+// From every schema that there was, the data come through as they are.
+func TestUpgradeFromEach(t *testing.T) {
+	fresh := t.TempDir()
+	ok(t, open(t, fresh).Close())
+	_, want := oldData(t, fresh)
+	for n := must[int64](t)(newestSchema()); n >= 1; n-- {
+		dir := t.TempDir()
+		oldSchema(t, dir, n)
+		before, _ := oldData(t, dir)
+		ok(t, open(t, dir).Close())
+		after, schema := oldData(t, dir)
+		same(t, fmt.Sprintf("data of schema %d", n), after, before)
+		same(t, fmt.Sprintf("schema after %d", n), schema, want)
+	}
+}
+
+// killing puts the end of the process behind the n-th statement of the migrations. It gives
+// the schema before the migration of each statement.
+func killing(n int) (files fs.FS, before []int64, err error) {
 	from, err := schemas()
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	names, err := fs.Glob(from, "*.sql")
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
+	schema := int64(0)
 	slices.Sort(names)
 	out := fstest.MapFS{}
 	for _, name := range names {
 		text, err := fs.ReadFile(from, name)
 		if err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
 		var changed strings.Builder
 		for line := range strings.Lines(string(text)) {
@@ -183,13 +203,16 @@ func killing(n int) (files fs.FS, statements int, err error) {
 			if !strings.HasSuffix(strings.TrimSpace(code), ";") || strings.HasPrefix(name, "00001") {
 				continue
 			}
-			if statements++; statements == n {
+			if before = append(before, schema); len(before) == n {
 				changed.WriteString("SELECT end_of_process();\n")
 			}
 		}
 		out[name] = &fstest.MapFile{Data: []byte(changed.String())}
+		if schema, err = goose.NumericComponent(name); err != nil {
+			return nil, nil, err
+		}
 	}
-	return out, statements, nil
+	return out, before, nil
 }
 
 // upgradeUntilKilled is the process that TestKilledWhileUpgrading kills.
@@ -205,9 +228,13 @@ func upgradeUntilKilled(dir string) error {
 	if err != nil {
 		return err
 	}
+	return upgrade(context.Background(), dir, files)
+}
+
+func upgrade(ctx context.Context, dir string, files fs.FS) error {
 	path := filepath.Join(dir, databaseName)
-	m := migration{path, writerDSN(path, "FULL", false), true, files, slog.New(slog.DiscardHandler), func(string) {}}
-	return m.run(context.Background())
+	m := migration{path, writerDSN(path, "OFF", false), true, files, slog.New(slog.DiscardHandler), func(string) {}}
+	return m.run(ctx)
 }
 
 // Killed behind any statement of an upgrade, the database is at one of its numbered
@@ -215,16 +242,21 @@ func upgradeUntilKilled(dir string) error {
 func TestKilledWhileUpgrading(t *testing.T) {
 	_, statements, err := killing(0)
 	ok(t, err)
-	if statements < 15 {
-		t.Fatalf("only %d statements found", statements)
+	if len(statements) < 15 {
+		t.Fatalf("only %d statements found", len(statements))
 	}
 	fresh := t.TempDir()
 	ok(t, open(t, fresh).Close())
 	_, want := oldData(t, fresh)
-	for at := 1; at <= statements; at++ {
-		dir := t.TempDir()
-		oldSchema(t, dir)
-		before, _ := oldData(t, dir)
+	old, schema, before := "", int64(0), ""
+	for i, of := range statements {
+		if of != schema {
+			schema, old = of, t.TempDir()
+			oldSchema(t, old, schema)
+			before, _ = oldData(t, old)
+		}
+		at, dir := i+1, t.TempDir()
+		ok(t, os.CopyFS(dir, os.DirFS(old)))
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), upgradeDir+"="+dir, fmt.Sprintf("%s=%d", upgradeAt, at))
 		out, err := cmd.CombinedOutput()
@@ -234,7 +266,7 @@ func TestKilledWhileUpgrading(t *testing.T) {
 		if after, _ := oldData(t, dir); after != before {
 			t.Fatalf("statement %d: the data were\n%s\nand are\n%s", at, before, after)
 		}
-		ok(t, open(t, dir).Close())
+		ok(t, upgrade(t.Context(), dir, must[fs.FS](t)(schemas()))) // what the next start does
 		after, schema := oldData(t, dir)
 		same(t, fmt.Sprintf("data after a kill at statement %d", at), after, before)
 		same(t, fmt.Sprintf("schema after a kill at statement %d", at), schema, want)
