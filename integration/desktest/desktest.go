@@ -27,7 +27,7 @@ const (
 )
 
 // Patience is how long a helper waits before it fails the test.
-const Patience = 30 * time.Second
+const Patience = time.Minute
 
 type (
 	// Options say what desk it is; the zero value has one queue SUPPORT with Address.

@@ -2,13 +2,25 @@ package desktest_test
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
 	"postdesk/integration/desktest"
 )
+
+// TestMain lets as many tests run at once as there are, however few processors there are.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", fmt.Sprint(desks)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
 
 // letter is a customer's question.
 func letter(from, subject string) []byte {
