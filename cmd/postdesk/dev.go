@@ -51,16 +51,19 @@ func (cmd *devStartCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	// A terminal that is closed is like Ctrl-C: nothing may stay behind.
+	ctx, stop := signal.NotifyContext(a.ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
 	if cmd.Outbox != "" {
 		if err := os.MkdirAll(cmd.Outbox, 0o700); err != nil {
 			return err
 		}
 	}
-	// A terminal that is closed is like Ctrl-C: nothing may stay behind.
-	ctx, stop := signal.NotifyContext(a.ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
 	desk, err := dev.Start(ctx, options)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return nil // it was ended while it started
+	case err != nil:
 		return err
 	}
 	out := &outbox{folder: cmd.Outbox, w: a.stdout}

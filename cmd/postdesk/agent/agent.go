@@ -121,11 +121,12 @@ func (g *Agent) fail(name string, err error) {
 func (g *Agent) start(ctx context.Context) error {
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, start := range []func(context.Context) error{g.startStore, g.startDesk, g.startQueue, g.startHTTP, g.startLMTP} {
-		if err := start(ctx); err != nil {
-			return err
-		}
+		err := start(ctx)
 		if ctx.Err() != nil {
-			return nil // a signal came while starting
+			return nil // a signal came while starting, and what failed did so for it
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
