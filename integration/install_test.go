@@ -12,9 +12,11 @@ import (
 	"testing"
 )
 
-// make install puts everything where a system looks for it, below DESTDIR and by anybody,
-// and make uninstall takes it away again.
-func TestInstall(t *testing.T) {
+const nobody = 65534
+
+// installFolder has what make install needs, and a folder "to" that is nobody's.
+func installFolder(t *testing.T) (dir string) {
+	t.Helper()
 	// Not t.TempDir: nobody may not look into it.
 	dir, err := os.MkdirTemp("/tmp", "desk-install-")
 	if err != nil {
@@ -30,12 +32,18 @@ func TestInstall(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const nobody = 65534
-	for _, mend := range []error{os.Mkdir(filepath.Join(dir, "to"), 0o755), os.Chown(filepath.Join(dir, "to"), nobody, nobody), os.Chmod(dir, 0o755)} {
-		if mend != nil {
-			t.Fatal(mend)
+	for _, err := range []error{os.Mkdir(filepath.Join(dir, "to"), 0o755), os.Chown(filepath.Join(dir, "to"), nobody, nobody), os.Chmod(dir, 0o755)} {
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
+	return dir
+}
+
+// make install puts everything where a system looks for it, below DESTDIR and by anybody,
+// and make uninstall takes it away again.
+func TestInstall(t *testing.T) {
+	dir := installFolder(t)
 	do := func(target string) {
 		t.Helper()
 		cmd := exec.Command("make", target, "DESTDIR="+dir+"/to", "PREFIX=/usr", "BIN=./postdesk")
@@ -57,25 +65,30 @@ func TestInstall(t *testing.T) {
 		t.Errorf("installed: %q, want %d files", got, len(begins))
 	}
 	for name, want := range begins {
-		path := filepath.Join(dir, "to", name)
-		data, err := os.ReadFile(path)
-		if err != nil || !bytes.HasPrefix(data, []byte(want)) {
-			t.Errorf("%s begins with %.20q, want %q: %v", name, data, want, err)
-		}
-		mode := fs.FileMode(0o644)
-		if strings.Contains(name, "/bin/") {
-			mode = 0o755
-		}
-		if info, err := os.Stat(path); err == nil && info.Mode().Perm() != mode {
-			t.Errorf("%s has mode %s, want %s", name, info.Mode(), mode)
-		}
-		if name == "usr/lib/systemd/system/postdesk.service" && !strings.Contains(string(data), "ExecStart=/usr/bin/postdesk serve\n") {
-			t.Error("the service starts another program than the one that is installed")
-		}
+		checkInstalled(t, filepath.Join(dir, "to", name), want)
 	}
 	do("uninstall")
 	if left := filesBelow(t, dir+"/to"); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
+	}
+}
+
+// checkInstalled looks at one file: its first bytes, its mode, and what a unit starts.
+func checkInstalled(t *testing.T, path, want string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil || !bytes.HasPrefix(data, []byte(want)) {
+		t.Errorf("%s begins with %.20q, want %q: %v", path, data, want, err)
+	}
+	mode := fs.FileMode(0o644)
+	if strings.Contains(path, "/bin/") {
+		mode = 0o755
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm() != mode {
+		t.Errorf("%s has mode %s, want %s", path, info.Mode(), mode)
+	}
+	if strings.HasSuffix(path, "postdesk.service") && !strings.Contains(string(data), "ExecStart=/usr/bin/postdesk serve\n") {
+		t.Error("the service starts another program than the one that is installed")
 	}
 }
 

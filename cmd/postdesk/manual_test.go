@@ -39,34 +39,7 @@ func TestManuals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	leaves := 0
-	var look func(*kong.Node)
-	look = func(n *kong.Node) {
-		for _, child := range n.Children {
-			look(child)
-		}
-		if len(n.Children) > 0 {
-			return
-		}
-		leaves++
-		_, text, found := strings.Cut(one, ".SS \""+n.FullPath()+"\"\n")
-		text, _, _ = strings.Cut(text, ".SS ")
-		if !found || !strings.Contains(text, escape(strings.TrimSpace(n.Help))) {
-			t.Errorf("postdesk(1) does not tell of %s", n.FullPath())
-		}
-		for _, f := range n.Flags {
-			if f.Name != "help" && !strings.Contains(text, escape("--"+f.Name)) {
-				t.Errorf("postdesk(1) does not tell of --%s of %s", f.Name, n.FullPath())
-			}
-		}
-		for _, p := range n.Positional {
-			if !strings.Contains(text, `\fB`+escape(p.Name)+`\fR`) {
-				t.Errorf("postdesk(1) does not tell of %s of %s", p.Name, n.FullPath())
-			}
-		}
-	}
-	look(parser.Model.Node)
-	if leaves < 40 {
+	if leaves := checkCommands(t, one, parser.Model.Node); leaves < 40 {
 		t.Errorf("only %d commands found", leaves)
 	}
 	for _, e := range exitCodes {
@@ -84,6 +57,32 @@ func TestManuals(t *testing.T) {
 	if eight := page(t, "8"); !strings.Contains(eight, "SIGHUP") {
 		t.Error("postdesk(8) does not tell of SIGHUP")
 	}
+}
+
+// checkCommands wants all of a command, and of those below it, in the page.
+func checkCommands(t *testing.T, page string, n *kong.Node) (leaves int) {
+	for _, child := range n.Children {
+		leaves += checkCommands(t, page, child)
+	}
+	if len(n.Children) > 0 {
+		return leaves
+	}
+	_, text, found := strings.Cut(page, ".SS \""+n.FullPath()+"\"\n")
+	text, _, _ = strings.Cut(text, ".SS ")
+	if !found || !strings.Contains(text, escape(strings.TrimSpace(n.Help))) {
+		t.Errorf("postdesk(1) does not tell of %s", n.FullPath())
+	}
+	for _, f := range n.Flags {
+		if f.Name != "help" && !strings.Contains(text, escape("--"+f.Name)) {
+			t.Errorf("postdesk(1) does not tell of --%s of %s", f.Name, n.FullPath())
+		}
+	}
+	for _, p := range n.Positional {
+		if !strings.Contains(text, `\fB`+escape(p.Name)+`\fR`) {
+			t.Errorf("postdesk(1) does not tell of %s of %s", p.Name, n.FullPath())
+		}
+	}
+	return 1
 }
 
 // The example is taken as it is, has every setting, and its comments say the defaults.

@@ -164,12 +164,13 @@ func spoil(t *testing.T, file string, change func(name string, data []byte) (str
 	return path
 }
 
-// A backup that is not what it says is not restored, and leaves an empty directory.
-func TestRestoreRefuses(t *testing.T) {
-	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "desk.tar.zst")
-	ok(t, filled(t, dir).Close())
-	_, err := Backup(t.Context(), dir, file, "test", nil)
-	ok(t, err)
+type spoiltBackup struct {
+	name, want string
+	change     func(string, []byte) (string, []byte)
+}
+
+// spoilt are backups that are not what they say.
+func spoilt(t *testing.T) []spoiltBackup {
 	manifest := func(change func(*Manifest)) func(string, []byte) (string, []byte) {
 		return func(name string, data []byte) (string, []byte) {
 			if name == manifestName {
@@ -189,10 +190,7 @@ func TestRestoreRefuses(t *testing.T) {
 			return name, data
 		}
 	}
-	for _, tt := range []struct {
-		name, want string
-		change     func(string, []byte) (string, []byte)
-	}{
+	return []spoiltBackup{
 		{"newer schema", "use the postdesk that made it, test", manifest(func(m *Manifest) { m.Schema = 9999 })},
 		{"other format", "format 2", manifest(func(m *Manifest) { m.Format = 2 })},
 		{"other counts", "it has", manifest(func(m *Manifest) { m.Counts["raw"]++ })},
@@ -217,7 +215,16 @@ func TestRestoreRefuses(t *testing.T) {
 			}
 			return name, data
 		}},
-	} {
+	}
+}
+
+// A backup that is not what it says is not restored, and leaves an empty directory.
+func TestRestoreRefuses(t *testing.T) {
+	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "desk.tar.zst")
+	ok(t, filled(t, dir).Close())
+	_, err := Backup(t.Context(), dir, file, "test", nil)
+	ok(t, err)
+	for _, tt := range spoilt(t) {
 		to := t.TempDir()
 		_, err := Restore(t.Context(), spoil(t, file, tt.change), to, RestoreOptions{}, nil)
 		if err == nil || !strings.Contains(err.Error(), tt.want) && !strings.Contains(err.Error(), "malformed") {
