@@ -66,12 +66,21 @@ type checker struct {
 }
 
 // mend is the command that gives a parameter of main.cf what the plan has for it, or else
-// what is said.
+// what is said. A table must be there before it is named: without it Postfix would defer
+// all mail, that of others too. A desk that is not there yet comes as a whole.
 func (c *checker) mend(name, otherwise string) string {
 	for _, change := range c.plan.Changes {
-		if change.Service == "" && change.Name == name {
-			return c.site.postconf("-e", name+" = "+change.After) + "; " + c.site.program("postfix", "reload")
+		if change.Service != "" || change.Name != name {
+			continue
 		}
+		_, alone := c.delivery()
+		for _, f := range c.plan.Files {
+			alone = alone && !strings.Contains(change.After, f.Path)
+		}
+		if !alone {
+			return c.site.printCommand() + " commands | sh -e"
+		}
+		return c.site.postconf("-e", name+" = "+change.After) + "; " + c.site.program("postfix", "reload")
 	}
 	return otherwise
 }
@@ -103,7 +112,7 @@ func (c *checker) unread() {
 func (c *checker) files() {
 	for _, f := range c.plan.Files {
 		if wrong := stale(f.Path, f.Text); f.InUse && wrong != "" {
-			c.add(Error, wrong, fmt.Sprintf("%s %s >%s && %s", c.site.printCommand(), f.What, Quote(f.Path), c.site.program("postfix", "reload")))
+			c.add(Error, wrong, fmt.Sprintf("%s %s >%s && mv %[3]s %s && %s", c.site.printCommand(), f.What, Quote(f.Path+".new"), Quote(f.Path), c.site.program("postfix", "reload")))
 		}
 	}
 }

@@ -77,7 +77,9 @@ func (p *planner) decide() {
 		if !ok || k.transport != "" && inMaps(p.values[k.recipients], p.site.recipientMap()) {
 			continue // nobody's yet, or the desk's
 		}
-		if k.transport == "" {
+		if k.name == "relay" && !p.match(splitList(p.values[k.domains]), d, false) {
+			p.note("%s is relayed today as a subdomain of what stands in relay_domains; from now on its mail is the desk's.", d)
+		} else if k.transport == "" {
 			add(d+" stands in virtual_alias_domains, where Postfix delivers nothing.", "Take it out there: the desk needs it in relay_domains.")
 		} else if got := p.route("postdesk-finds-no-such@" + d); got != p.site.transport() {
 			add(fmt.Sprintf("%s stands in %s, and its mail goes to %q today.", d, k.domains, got),

@@ -173,3 +173,15 @@ func TestPlanShared(t *testing.T) {
 		})
 	}
 }
+
+// A subdomain of a domain that is relayed is nobody's until the desk has it.
+func TestPlanSubdomain(t *testing.T) {
+	s := installSite(t, ownSite(), map[string]string{"relay_domains": "example", "relay_recipient_maps": "inline:{ jane@example=x }", "transport_maps": "inline:{ .example=smtp:[192.0.2.1] }"})
+	plan, err := NewPlan(t.Context(), quiet, s)
+	if err != nil || !plan.Empty() {
+		t.Errorf("%v, after it was followed: %v\n%s", err, plan.Decide, plan.Diff())
+	}
+	if got := plan.instance.route("new@support-ticket.example"); got != s.transport() {
+		t.Errorf("its mail goes to %q", got)
+	}
+}

@@ -111,6 +111,9 @@ func (p Plan) Commands() string {
 		dir := Quote(p.instance.values["config_directory"])
 		fmt.Fprintf(&b, "for f in main.cf master.cf; do cp -p %s/$f %[1]s/$f.$(date +%%Y%%m%%dT%%H%%M%%S); done   # to go back to\n", dir)
 	}
+	if len(p.Files) > 0 {
+		b.WriteString("# Tables of regular expressions are read as they are, without postmap.\n")
+	}
 	for _, f := range p.Files {
 		fmt.Fprintf(&b, "cat >%s <<'POSTDESK'\n%sPOSTDESK\n", Quote(f.Path), f.Text)
 	}

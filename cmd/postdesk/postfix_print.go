@@ -59,7 +59,10 @@ func (cmd *postfixPrintCmd) show(a *app, plan postfix.Plan, site postfix.Site) e
 	if parts == nil {
 		parts = cmd.all(plan, site)
 	}
-	for _, text := range parts {
+	for i, text := range parts {
+		if i > 0 {
+			p.line("")
+		}
 		if text != "" {
 			p.text(text)
 		}
@@ -78,6 +81,6 @@ func (*postfixPrintCmd) all(plan postfix.Plan, site postfix.Site) (parts []strin
 	if diff := plan.Diff(); diff != "" {
 		parts = append(parts, diff)
 	}
-	return append(parts, "\n# Commands that make this change, as root ("+site.Program+" commands | sh -e):\n", plan.Commands(),
-		"\n# Then: "+strings.Replace(site.Program, " print", " check", 1))
+	return append(parts, "# Commands that make this change, as root ("+site.Program+" commands | sh -e):", plan.Commands(),
+		"# Then: "+strings.Replace(site.Program, " print", " check", 1))
 }
