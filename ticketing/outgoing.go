@@ -3,6 +3,7 @@ package ticketing
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"postdesk/ticketing/mail"
@@ -69,6 +70,11 @@ func (d *Desk) WaitOutgoing(ctx context.Context) error {
 
 // Raw gives the bytes of a message.
 func (d *Desk) Raw(ctx context.Context, h Hash) ([]byte, error) { return d.store.Raw(ctx, h) }
+
+// OpenRaw gives the bytes of a message as a stream, with their number.
+func (d *Desk) OpenRaw(ctx context.Context, h Hash) (io.ReadCloser, int64, error) {
+	return d.store.OpenRaw(ctx, h)
+}
 
 // SettleOutgoing records how a submission ended.
 func (d *Desk) SettleOutgoing(ctx context.Context, id int64, s Settlement) error {

@@ -34,6 +34,9 @@ type Store interface {
 	Stage(ctx context.Context, body io.Reader) (Staged, error)
 	// Raw gives the bytes of a message.
 	Raw(ctx context.Context, h Hash) ([]byte, error)
+	// OpenRaw is Raw as a stream, with its length. Where the bytes are not what was stored,
+	// reading ends with an error before the last of them.
+	OpenRaw(ctx context.Context, h Hash) (io.ReadCloser, int64, error)
 	Close() error
 }
 

@@ -64,7 +64,11 @@ func (s *Server) getHTML(ctx context.Context, in *displayInput) (*display, error
 
 // getPart looks at the content of a part, never at what the sender calls it.
 func (s *Server) getPart(ctx context.Context, in *attachmentID) (*file, error) {
-	f, err := s.getAttachment(ctx, in)
+	m, _, err := s.desk.Message(ctx, in.ID)
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	f, err := s.attachment(ctx, m, in.Index)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"mime"
@@ -52,8 +53,8 @@ func (s *Server) messageRoutes(api huma.API) {
 		return route(method, "/messages/{id}"+path, id, summary, verb, ofMessage)
 	}
 	huma.Register(api, op("GET", "", "getMessage", "One message"), s.getMessage)
-	huma.Register(api, op("GET", "/raw", "getRaw", "The bytes of a mail as they came, or as they go out"), s.getRaw)
-	huma.Register(api, op("GET", "/attachments/{index}", "getAttachment", "The content of an attachment"), s.getAttachment)
+	huma.Register(api, downloading(op("GET", "/raw", "getRaw", "The bytes of a mail as they came, or as they go out"), "message/rfc822"), s.getRaw)
+	huma.Register(api, downloading(op("GET", "/attachments/{index}", "getAttachment", "The content of an attachment"), "application/octet-stream"), s.getAttachment)
 	huma.Register(api, route("GET", "/held", "listHeld", "Messages that wait to be accepted or dismissed, the oldest first", ticketing.VerbRead, ofList), s.listHeld)
 	huma.Register(api, op("POST", "/accept", "acceptMessage", "Take a held message into its ticket"),
 		func(ctx context.Context, in *acceptInput) (*body[Message], error) {
@@ -83,7 +84,7 @@ func (s *Server) getMessage(ctx context.Context, in *MessagePath) (*body[Message
 	return &body[Message]{v}, nil
 }
 
-func (s *Server) getRaw(ctx context.Context, in *MessagePath) (*file, error) {
+func (s *Server) getRaw(ctx context.Context, in *MessagePath) (*huma.StreamResponse, error) {
 	m, t, err := s.desk.Message(ctx, in.ID)
 	if err != nil {
 		return nil, s.failure(ctx, err)
@@ -101,46 +102,62 @@ func (s *Server) getRaw(ctx context.Context, in *MessagePath) (*file, error) {
 	if hash.IsZero() {
 		return nil, s.failure(ctx, fmt.Errorf("message %d has no mail (yet): %w", in.ID, ticketing.ErrNotFound))
 	}
-	raw, err := s.desk.Raw(ctx, hash)
-	if err != nil {
-		return nil, s.failure(ctx, err)
-	}
-	return download(fmt.Sprintf("%s-%d.eml", t.Name(), m.ID), "message/rfc822", raw), nil
+	return s.sendRaw(ctx, download(fmt.Sprintf("%s-%d.eml", t.Name(), m.ID), "message/rfc822", nil), hash)
 }
 
-func (s *Server) getAttachment(ctx context.Context, in *attachmentID) (*file, error) {
+func (s *Server) getAttachment(ctx context.Context, in *attachmentID) (*huma.StreamResponse, error) {
 	m, _, err := s.desk.Message(ctx, in.ID)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
 	if m.Raw.IsZero() {
-		return s.getFile(ctx, m, in.Index)
+		f, err := s.fileOf(ctx, m, in.Index)
+		if err != nil {
+			return nil, err
+		}
+		return s.sendRaw(ctx, download(f.Name, "application/octet-stream", nil), f.Raw)
+	}
+	f, err := s.attachment(ctx, m, in.Index)
+	if err != nil {
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(c huma.Context) { f.send(c, bytes.NewReader(f.Body), int64(len(f.Body))) }}, nil
+}
+
+// attachment gives a file of a mail that came in, or of a reply or a note.
+func (s *Server) attachment(ctx context.Context, m ticketing.Message, index int) (*file, error) {
+	if m.Raw.IsZero() {
+		f, err := s.fileOf(ctx, m, index)
+		if err != nil {
+			return nil, err
+		}
+		content, err := s.desk.Raw(ctx, f.Raw)
+		if err != nil {
+			return nil, s.failure(ctx, err)
+		}
+		return download(f.Name, "application/octet-stream", content), nil
 	}
 	c, err := s.desk.Content(ctx, m)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	if in.Index >= len(c.Attachments) {
+	if index >= len(c.Attachments) {
 		return nil, huma.Error404NotFound(fmt.Sprintf("this message has %d attachments", len(c.Attachments)))
 	}
-	a := c.Attachments[in.Index]
+	a := c.Attachments[index]
 	return download(a.Name, "application/octet-stream", a.Content), nil
 }
 
-// getFile gives a file of a reply or a note.
-func (s *Server) getFile(ctx context.Context, m ticketing.Message, index int) (*file, error) {
+// fileOf finds a file of a reply or a note.
+func (s *Server) fileOf(ctx context.Context, m ticketing.Message, index int) (f ticketing.Attachment, err error) {
 	files, err := s.desk.Attachments(ctx, m.ID)
 	if err != nil {
-		return nil, s.failure(ctx, err)
+		return f, s.failure(ctx, err)
 	}
 	if index >= len(files) {
-		return nil, huma.Error404NotFound(fmt.Sprintf("this message has %d attachments", len(files)))
+		return f, huma.Error404NotFound(fmt.Sprintf("this message has %d attachments", len(files)))
 	}
-	content, err := s.desk.Raw(ctx, files[index].Raw)
-	if err != nil {
-		return nil, s.failure(ctx, err)
-	}
-	return download(files[index].Name, "application/octet-stream", content), nil
+	return files[index], nil
 }
 
 func (s *Server) judge(ctx context.Context, in *MessagePath, accept bool) (*body[Message], error) {

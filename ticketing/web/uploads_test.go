@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -87,6 +89,49 @@ func TestUploads(t *testing.T) {
 	}
 	if res, _ := s.bring(s.token(ticketing.ScopeRead, false), strings.NewReader("x")); res.StatusCode != 403 {
 		t.Errorf("who may read: %d", res.StatusCode)
+	}
+}
+
+// What was changed on the disk is no download that looks whole.
+func TestDownloadOfChangedFile(t *testing.T) {
+	s := newSite(t)
+	s.mail(1)
+	jane := s.named("jane")
+	content := make([]byte, 300_000)
+	for i := range content {
+		content[i] = byte(i * i >> 3)
+	}
+	_, u := s.bring(jane, bytes.NewReader(content))
+	var m Message
+	s.call(s.tcp.URL, "POST", "/api/v1/tickets/SUPPORT-7102/notes", jane, fmt.Sprintf(`{"text":"x","attachments":[{"name":"a","upload":%q}]}`, u.Upload), &m)
+	get := func() (int, error) {
+		r, _ := http.NewRequestWithContext(t.Context(), "GET", fmt.Sprintf("%s/api/v1/messages/%d/attachments/0", s.tcp.URL, m.ID), nil)
+		r.Header.Set("Authorization", "Bearer "+jane)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return 0, err
+		}
+		defer res.Body.Close()
+		if res.StatusCode != 200 {
+			return 0, fmt.Errorf("%d", res.StatusCode)
+		}
+		got, err := io.ReadAll(res.Body)
+		return len(got), err
+	}
+	if n, err := get(); n != len(content) || err != nil {
+		t.Fatalf("%d octets, %v", n, err)
+	}
+	path := filepath.Join(s.dir, "raw", u.SHA256[:2], u.SHA256)
+	kept, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept[len(kept)/2] ^= 0x10
+	if err := os.WriteFile(path, kept, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := get(); err == nil {
+		t.Errorf("a changed file is a download of %d octets", n)
 	}
 }
 
