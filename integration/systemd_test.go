@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,12 +15,11 @@ import (
 	"postdesk/integration/lab"
 )
 
-// machineDesk is an agent that a real systemd runs by the units of postdesk systemd. Its
+// machineDesk is an agent that a real systemd runs as make install has put it there. Its
 // Postfix is outside, and reaches it by the socket of the .socket unit.
 func machineDesk(t *testing.T) (*desk, *lab.Machine) {
 	t.Helper()
 	d := stoppedDesk(t, 3*time.Minute, lab.Options{}, lab.AgentOptions{})
-	// Not in the lab's folder: the mounts are busy a moment longer than the machine.
 	folder := filepath.Join(d.Dir, "machine")
 	d.must(os.Mkdir(folder, 0o755))
 	m, err := lab.StartMachine(d.ctx, folder, map[string]string{filepath.Join(d.Dir, "postdesk"): "/run/postdesk"})
@@ -39,20 +39,16 @@ func machineDesk(t *testing.T) (*desk, *lab.Machine) {
 		d.agent.Control, "/run/postdesk/control.sock", d.Dir+"/password", "/etc/postdesk/password", d.CAFile, "/etc/postdesk/ca.pem").Replace(string(text))
 	ca, err := os.ReadFile(d.CAFile)
 	d.must(err)
-	program, err := os.ReadFile(binary)
-	d.must(err)
-	d.must(m.Write("/usr/local/bin/postdesk", string(program), 0o755))
 	d.must(m.Write("/etc/postdesk/postdesk.toml", config, 0o644))
 	d.must(m.Write("/etc/postdesk/ca.pem", string(ca), 0o644))
-	for unit, path := range map[string]string{
-		"service": "/etc/systemd/system/postdesk.service", "socket": "/etc/systemd/system/postdesk.socket",
-		"control": "/etc/systemd/system/postdesk-control.socket", "http": "/etc/systemd/system/postdesk-http.socket",
-		"sysusers": "/etc/sysusers.d/postdesk.conf",
-	} {
-		out, err := m.Run(d.ctx, "postdesk", "systemd", unit)
-		d.must(err)
-		d.must(m.Write(path, out, 0o644))
+	install := exec.CommandContext(d.ctx, "make", "-C", "..", "install", "DESTDIR="+m.Root, "BIN="+binary)
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("make install: %v: %s", err, out)
 	}
+	// The one unit that depends on the lab: its port is no usual one.
+	http, err := m.Run(d.ctx, "postdesk", "systemd", "http")
+	d.must(err)
+	d.must(m.Write("/etc/systemd/system/postdesk-http.socket", http, 0o644))
 	d.in(m, "systemd-sysusers")
 	d.must(m.Write("/etc/postdesk/password", lab.Password, 0o640))
 	d.in(m, "chgrp", "postdesk", "/etc/postdesk/password")
