@@ -24,7 +24,7 @@ var operations = map[string]string{
 	"inspect": "explain", "consume": "streamConsumer", "consumer list": "listConsumers", "consumer seek": "seekConsumer", "consumer remove": "removeConsumer",
 
 	// Of the machine, not of the desk.
-	"serve": local, "check": local, "dev start": local, "dev deliver": local, "postfix print": local, "postfix check": local, "version": local,
+	"serve": local, "check": local, "dev start": local, "dev deliver": local, "dev answer": local, "postfix print": local, "postfix check": local, "version": local,
 	"config show": local, "config check": local, "config example": local, "backup": local, "restore": local, "verify": local, "systemd": local, "man": local, "completion": local,
 }
 
