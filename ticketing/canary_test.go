@@ -10,6 +10,7 @@ import (
 
 	"postdesk/ticketing"
 	"postdesk/ticketing/mail"
+	"postdesk/ticketing/store"
 )
 
 // hostile makes mails by which somebody tries to read what is not theirs. The attacker has
@@ -98,7 +99,7 @@ func (w *world) attack(h *hostile, n int) {
 // canaryWorld has 20 victims whose tickets hold a note, an accepted mail of a third person,
 // a held one and a mail of the victim; and tickets of the attacker.
 func canaryWorld(t *testing.T) (*world, *hostile) {
-	w := newWorldOf(t, func(cfg *ticketing.Config) { cfg.Queues[0].Acknowledge = "" })
+	w := newWorldOn(t, store.Options{}, func(cfg *ticketing.Config) { cfg.Queues[0].Acknowledge = "" })
 	h := &hostile{rnd: rand.New(rand.NewPCG(1, 2))}
 	for i := range 20 {
 		victim := fmt.Sprintf("victim%d@customer.example", i)

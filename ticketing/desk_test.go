@@ -26,10 +26,16 @@ type world struct {
 
 func newWorld(t *testing.T) *world { return newWorldOf(t, nil) }
 
-// newWorldOf lets a test change the configuration before the desk is made.
+// newWorldOf lets a test change the configuration before the desk is made. Its store runs
+// each write twice: what is not the same the second time shows.
 func newWorldOf(t *testing.T, change func(*ticketing.Config)) *world {
 	t.Helper()
-	db, err := store.Open(t.Context(), t.TempDir(), store.Options{Repeat: true})
+	return newWorldOn(t, store.Options{Repeat: true}, change)
+}
+
+func newWorldOn(t *testing.T, o store.Options, change func(*ticketing.Config)) *world {
+	t.Helper()
+	db, err := store.Open(t.Context(), t.TempDir(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
