@@ -9,6 +9,7 @@ import (
 
 	"postdesk/ticketing"
 	"postdesk/ticketing/mail"
+	"postdesk/ticketing/store"
 )
 
 var questionCanary = regexp.MustCompile(`CANARY-(subject|own|name|note|answer|ask|supplier|held)-([0-9]+)-`)
@@ -16,7 +17,7 @@ var questionCanary = regexp.MustCompile(`CANARY-(subject|own|name|note|answer|as
 // questionWorld has tickets of customers about which suppliers were asked: helpN@acmeN.example
 // about the ticket of customer N. Each supplier has answered, which staff alone may read.
 func questionWorld(t *testing.T, n int) (*world, *hostile, []string) {
-	w := newWorldOf(t, func(cfg *ticketing.Config) { cfg.Queues[0].Quote, cfg.Queues[0].Acknowledge = ticketing.QuoteFull, "" })
+	w := newWorldOn(t, store.Options{}, func(cfg *ticketing.Config) { cfg.Queues[0].Quote, cfg.Queues[0].Acknowledge = ticketing.QuoteFull, "" })
 	h := &hostile{rnd: rand.New(rand.NewPCG(3, 4))}
 	var suppliers []string
 	for i := range n {

@@ -132,7 +132,7 @@ var canary = regexp.MustCompile(`CANARY-(own|note|third|held|answer)-([0-9]+)-`)
 // what others wrote, reach nobody.
 func TestCanary(t *testing.T) {
 	w, h := canaryWorld(t)
-	for range 20 {
+	for range hostileRounds {
 		w.attack(h, 500)
 		for range 3 {
 			name := h.of(h.names)
@@ -165,7 +165,7 @@ func TestCanary(t *testing.T) {
 	if toVictims < 40 {
 		t.Errorf("%d canaries reached their owners: the test sees nothing", toVictims)
 	}
-	if n := h.n; n != 10_000 {
+	if n := h.n; n != 500*hostileRounds {
 		t.Errorf("%d hostile mails", n)
 	}
 }

@@ -1,0 +1,6 @@
+//go:build !race
+
+package ticketing_test
+
+// hostileRounds of 500 hostile mails are 10,000.
+const hostileRounds = 20
