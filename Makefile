@@ -1,11 +1,12 @@
 # postdesk. Two commands need no other: `make run` to see it work, `make test` to know that it does.
-.PHONY: help build install uninstall run demo test test-typescript torture check bench fuzz deps deps-test deps-run deps-bench deps-typescript
+.PHONY: help build install uninstall run demo test test-typescript test-redmine torture check bench fuzz deps deps-test deps-run deps-bench deps-typescript deps-redmine
 
 help:
 	@echo "make run    a private Postfix on loopback with the agent behind it; says what to send"
 	@echo "make demo   plays one conversation on it and prints every mail"
 	@echo "make test   sets up and passes every test (as root, on Debian)"
 	@echo "make test-typescript  a client that openapi-typescript makes plays the story"
+	@echo "make test-redmine  the bridge of the examples works with a real Redmine"
 	@echo "make torture  the whole of the tests of which make test runs a share"
 	@echo "make bench  compares with smtp-sink and Dovecot in one run"
 	@echo "make fuzz   fuzzes what parses, FUZZTIME (30s) each; make test does so for 3s"
@@ -67,6 +68,10 @@ test: deps-test check
 test-typescript: deps-typescript
 	go test -count=1 -tags typescript -run TypeScript -timeout 15m ./integration
 
+# A private Redmine on loopback, of Debian's packages: more than a hundred, too many for make test.
+test-redmine: deps-redmine
+	go test -count=1 -tags redmine -run Redmine -timeout 10m ./integration/examples
+
 torture: deps-test
 	POSTDESK_TORTURE=1 go test -timeout 60m -count=1 -v -run 'Consume|NthOperation|Killed|Storm' ./integration
 
@@ -74,6 +79,7 @@ check:
 	@fmt=$$(gofmt -l .); [ -z "$$fmt" ] || { echo "gofmt: $$fmt"; exit 1; }
 	go vet ./...
 	go vet -tags systemd ./integration
+	go vet -tags redmine ./integration/examples
 	go tool staticcheck ./...
 
 bench: deps-bench
@@ -94,15 +100,16 @@ deps-test: NEED := $(LAB) strace:/usr/bin/strace procps:/usr/bin/pgrep chromium:
   groff-base:/usr/bin/groff mandoc:/usr/bin/mandoc curl:/usr/bin/curl jq:/usr/bin/jq
 deps-bench: NEED := $(LAB) dovecot-core:/usr/sbin/dovecot dovecot-lmtpd:/usr/lib/dovecot/lmtp
 deps-typescript: NEED := $(LAB) nodejs:/usr/bin/node npm:/usr/bin/npm
+deps-redmine: NEED := redmine:/usr/share/redmine/bin/rails redmine-sqlite:/usr/share/doc/redmine-sqlite ruby-webrick:/usr/share/doc/ruby-webrick
 deps: deps-run deps-test deps-bench
 
-# RUNLEVEL=1 and "No configuration": installing starts
+# RUNLEVEL=1 and "No configuration", or no instance of Redmine: installing starts
 # nothing and configures nothing, and a Postfix that is there is not touched.
-deps-run deps-test deps-bench deps-typescript:
+deps-run deps-test deps-bench deps-typescript deps-redmine:
 	@missing=""; for d in $(NEED); do [ -e "$${d#*:}" ] || missing="$$missing $${d%%:*}"; done; \
 	[ -n "$$missing" ] || exit 0; \
 	command -v apt-get >/dev/null || { echo "missing:$$missing; there is no apt-get here: install them and try again" >&2; exit 1; }; \
 	[ "$$(id -u)" = 0 ] || { echo "missing:$$missing; as root: apt-get install$$missing" >&2; exit 1; }; \
 	echo "installing$$missing"; apt-get update -qq && \
-	echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections && \
+	printf '%s\n' "postfix postfix/main_mailer_type select No configuration" $(if $(filter deps-redmine,$@),"redmine redmine/current-instances string") | debconf-set-selections && \
 	DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $$missing >/dev/null

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,12 +16,9 @@ import (
 // shapes: lists by labels and state, 201 for what was made, 404 for a label that is not
 // there, 401 without a token.
 type github struct {
-	*httptest.Server
-	mu     sync.Mutex
-	issues []*ghIssue
-	// before says whether a request takes effect; after runs when it has, before the answer.
-	before func(r *http.Request) bool
-	after  func(r *http.Request)
+	*gate
+	mu   sync.Mutex
+	made []*ghIssue
 }
 
 type ghIssue struct {
@@ -41,31 +37,19 @@ type ghLabel struct {
 
 func newGithub(t *testing.T) *github {
 	g := &github{}
-	g.on(always, nothing)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /repos/acme/shop/issues", g.list)
 	mux.HandleFunc("POST /repos/acme/shop/issues", g.create)
 	mux.HandleFunc("PATCH /repos/acme/shop/issues/{number}", g.patch)
 	mux.HandleFunc("DELETE /repos/acme/shop/issues/{number}/labels/{label}", g.unlabel)
-	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g.gate = newGate(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		if r.Header.Get("Authorization") != "Bearer ghp_test" {
 			http.Error(w, `{"message": "Requires authentication"}`, http.StatusUnauthorized)
 			return
 		}
-		g.mu.Lock()
-		before, after := g.before, g.after
-		g.mu.Unlock()
-		if !before(r) {
-			return
-		}
-		answer := httptest.NewRecorder()
-		mux.ServeHTTP(answer, r)
-		after(r)
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		w.WriteHeader(answer.Code)
-		_, _ = answer.Body.WriteTo(w)
+		mux.ServeHTTP(w, r)
 	}))
-	t.Cleanup(g.Close)
 	return g
 }
 
@@ -73,7 +57,7 @@ func (g *github) list(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	found := []*ghIssue{}
-	for _, i := range slices.Backward(g.issues) { // the newest first
+	for _, i := range slices.Backward(g.made) { // the newest first
 		state := r.URL.Query().Get("state")
 		fits := state == "all" || state == i.State || state == "" && i.State == "open"
 		for _, want := range strings.Split(r.URL.Query().Get("labels"), ",") {
@@ -97,12 +81,12 @@ func (g *github) create(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"message": "Validation Failed"}`, http.StatusUnprocessableEntity)
 		return
 	}
-	n := len(g.issues) + 1
+	n := len(g.made) + 1
 	i := &ghIssue{Number: n, URL: fmt.Sprintf("https://github.example/acme/shop/issues/%d", n), Title: in.Title, Body: in.Body, State: "open"}
 	for _, l := range in.Labels {
 		i.Labels = append(i.Labels, ghLabel{l})
 	}
-	g.issues = append(g.issues, i)
+	g.made = append(g.made, i)
 	w.WriteHeader(http.StatusCreated)
 	_ = json.NewEncoder(w).Encode(i)
 }
@@ -110,7 +94,7 @@ func (g *github) create(w http.ResponseWriter, r *http.Request) {
 func (g *github) unlabel(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, i := range g.issues {
+	for _, i := range g.made {
 		at := slices.Index(i.Labels, ghLabel{r.PathValue("label")})
 		if fmt.Sprint(i.Number) == r.PathValue("number") && at >= 0 {
 			i.Labels = slices.Delete(i.Labels, at, at+1)
@@ -137,23 +121,25 @@ func (g *github) close(number int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	at := time.Now().UTC().Format(time.RFC3339)
-	g.issues[number-1].State, g.issues[number-1].ClosedAt = "closed", &at
+	g.made[number-1].State, g.made[number-1].ClosedAt = "closed", &at
 }
 
 func (g *github) all() (issues []ghIssue) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, i := range g.issues {
+	for _, i := range g.made {
 		issues = append(issues, *i)
 	}
 	return issues
 }
 
-func always(*http.Request) bool { return true }
-func nothing(*http.Request)     {}
+func (g *github) issues() (found []issue) {
+	for _, i := range g.all() {
+		found = append(found, issue{i.Number, i.URL, i.Title, i.Body, slices.Contains(i.Labels, ghLabel{"customer-waits"})})
+	}
+	return found
+}
 
-func (g *github) on(before func(*http.Request) bool, after func(*http.Request)) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.before, g.after = before, after
+func (g *github) env() []string {
+	return []string{"TRACKER_URL=" + g.URL + "/repos/acme/shop", "TRACKER_TOKEN=ghp_test"}
 }

@@ -52,5 +52,5 @@ func TestReadme(t *testing.T) {
 	holds(typeIn(t, "examples/passwords/answer.sh"), "SUPPORT-1 opened", "reply 3 added", "-- out to jane@customer.example", "RE: I can't log in", "password-answered", "SUPPORT-1 continued", "That helped, thank you.")
 	holds(typeIn(t, "examples/monitor/"), "ALERTS-1 opened", "ALERTS-1 continued", "resolved")
 	g := newGithub(t)
-	holds(typeIn(t, "examples/tracker", "TRACKER_URL="+g.URL+"/repos/acme/shop", "TRACKER_TOKEN=ghp_test"), "SUPPORT-1 is issue 1", "the customer of SUPPORT-1 was told", "is solved")
+	holds(typeIn(t, "examples/tracker", g.env()...), "SUPPORT-1 is issue 1", "the customer of SUPPORT-1 was told", "is solved")
 }

@@ -15,8 +15,22 @@ import (
 	"postdesk/ticketing"
 )
 
+// tracker is one that the bridge works with, behind a gate.
+type tracker interface {
+	env() []string
+	on(before func(*http.Request) bool, after func(*http.Request))
+	issues() []issue // the oldest first
+	close(number int)
+}
+
+type issue struct {
+	number           int
+	url, title, body string
+	waits            bool // it has the mark of a customer who waits
+}
+
 // start runs the bridge as a process.
-func start(t *testing.T, desk *desktest.Desk, g *github) *exec.Cmd {
+func start(t *testing.T, desk *desktest.Desk, tr tracker) *exec.Cmd {
 	t.Helper()
 	// As main.go says: no more rights than it needs.
 	_, token, err := desk.Ticketing().CreateToken(t.Context(), tester(),
@@ -24,9 +38,8 @@ func start(t *testing.T, desk *desktest.Desk, g *github) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(filepath.Join(bin, "tracker"), "--every", "10ms")
-	cmd.Env = append(os.Environ(), "POSTDESK_URL="+desk.URL, "POSTDESK_TOKEN="+token,
-		"TRACKER_URL="+g.URL+"/repos/acme/shop", "TRACKER_TOKEN=ghp_test")
+	cmd := exec.Command(filepath.Join(bin, "tracker"), "--every", "50ms")
+	cmd.Env = append(append(os.Environ(), "POSTDESK_URL="+desk.URL, "POSTDESK_TOKEN="+token), tr.env()...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var words strings.Builder
 	cmd.Stderr = &words
@@ -74,27 +87,38 @@ func told(desk *desktest.Desk) (n int) {
 	return n
 }
 
-// A tagged ticket gets an issue, another one none; when the issue is closed the customer
-// is told and the ticket is resolved.
 func TestBridge(t *testing.T) {
 	t.Parallel()
-	desk, g := desktest.Start(t, desktest.Options{}), newGithub(t)
-	start(t, desk, g)
+	bridges(t, newGithub(t))
+}
+
+func TestBridgeKilled(t *testing.T) {
+	t.Parallel()
+	survives(t, newGithub(t))
+}
+
+// A tagged ticket gets an issue, another one none; when the issue is closed the customer
+// is told and the ticket is resolved.
+func bridges(t *testing.T, tr tracker) {
+	t.Helper()
+	desk := desktest.Start(t, desktest.Options{})
+	start(t, desk, tr)
 	name := tagged(t, desk, "The basket is empty", "bug")
 	tagged(t, desk, "Where is the shop?", "question")
-	until(t, "the issue", func() bool { return len(g.all()) > 0 })
-	if i := g.all()[0]; i.Title != "The basket is empty" || !strings.Contains(i.Body, name) {
-		t.Errorf("the issue is %+v", i)
+	until(t, "the issue", func() bool { return len(tr.issues()) > 0 })
+	made := tr.issues()[0]
+	if !strings.HasSuffix(made.title, "The basket is empty") || !strings.Contains(made.body, name) || !made.waits {
+		t.Errorf("the issue is %+v", made)
 	}
-	g.close(1)
+	tr.close(made.number)
 	desk.WaitMail(t, func(m desktest.Mail) bool { return m.Header("Subject") == "RE: The basket is empty" })
-	until(t, "the label to be gone", func() bool { return len(g.all()[0].Labels) == 1 })
+	until(t, "the mark to be gone", func() bool { return !tr.issues()[0].waits })
 	desk.Settle(t)
 	c, err := desk.Ticketing().Ticket(t.Context(), name)
-	if err != nil || c.Ticket.Status != "resolved" || told(desk) != 1 || len(g.all()) != 1 {
-		t.Errorf("status %s, %d mails, %d issues: %v", c.Ticket.Status, told(desk), len(g.all()), err)
+	if err != nil || c.Ticket.Status != "resolved" || told(desk) != 1 || len(tr.issues()) != 1 {
+		t.Errorf("status %s, %d mails, %d issues: %v", c.Ticket.Status, told(desk), len(tr.issues()), err)
 	}
-	if want := []string{"issue:" + g.all()[0].URL}; !slices.Equal(c.References, want) {
+	if want := []string{"issue:" + made.url}; !slices.Equal(c.References, want) {
 		t.Errorf("the ticket's references are %v, want %v", c.References, want)
 	}
 }
@@ -102,12 +126,12 @@ func TestBridge(t *testing.T) {
 // The bridge is killed at each worst moment: the issue is made, and it does not learn of
 // it; the customer is told, and the tracker does not learn of it. What it does after a new
 // start leaves one issue and one mail.
-func TestBridgeKilled(t *testing.T) {
-	t.Parallel()
-	desk, g := desktest.Start(t, desktest.Options{}), newGithub(t)
+func survives(t *testing.T, tr tracker) {
+	t.Helper()
+	desk := desktest.Start(t, desktest.Options{})
 	killed := make(chan bool)
-	cmd := start(t, desk, g)
-	g.on(always, func(r *http.Request) {
+	cmd := start(t, desk, tr)
+	tr.on(always, func(r *http.Request) {
 		if r.Method == "POST" {
 			_ = cmd.Process.Kill()
 			close(killed)
@@ -116,28 +140,30 @@ func TestBridgeKilled(t *testing.T) {
 	tagged(t, desk, "The basket is empty", "bug")
 	<-killed
 	_ = cmd.Wait()
-	g.on(always, nothing)
+	tr.on(always, nothing)
 
 	killed = make(chan bool)
-	again := start(t, desk, g)
-	g.on(func(r *http.Request) bool {
-		if r.Method == "DELETE" {
+	again := start(t, desk, tr)
+	tr.on(func(r *http.Request) bool {
+		takesOff := r.Method == "DELETE" || r.Method == "PUT"
+		if takesOff {
 			_ = again.Process.Kill()
 			close(killed)
 		}
-		return r.Method != "DELETE"
+		return !takesOff
 	}, nothing)
 	until(t, "the event to be acknowledged", func() bool { return acknowledged(t, desk) })
-	if n := len(g.all()); n != 1 {
-		t.Fatalf("there are %d issues", n)
+	made := tr.issues()
+	if len(made) != 1 {
+		t.Fatalf("there are %d issues", len(made))
 	}
-	g.close(1)
+	tr.close(made[0].number)
 	<-killed
 	_ = again.Wait()
 
-	g.on(always, nothing)
-	start(t, desk, g)
-	until(t, "the label to be gone", func() bool { return len(g.all()[0].Labels) == 1 })
+	tr.on(always, nothing)
+	start(t, desk, tr)
+	until(t, "the mark to be gone", func() bool { return !tr.issues()[0].waits })
 	desk.Settle(t)
 	if n := told(desk); n != 1 {
 		t.Errorf("the customer was told %d times", n)

@@ -1,5 +1,5 @@
 // Command tracker ties tickets to the issues of a tracker that speaks GitHub's API for
-// issues. A ticket with the tag "bug" gets an issue; when the issue is closed, the
+// issues, or Redmine's. A ticket with the tag "bug" gets an issue; when the issue is closed, the
 // customer is told by mail and the ticket is resolved. It imports nothing of postdesk: the
 // HTTP API is all that it knows.
 //
@@ -8,10 +8,15 @@
 //	export TRACKER_URL=https://api.github.com/repos/OWNER/REPO TRACKER_TOKEN=…
 //	tracker --every 30s
 //
+// For Redmine the first of the last two lines is
+//
+//	export TRACKER_KIND=redmine TRACKER_URL=https://HOST/projects/NAME TRACKER_TOKEN=…
+//
 // It keeps nothing itself, and may be killed at any moment. Its place in the event feed is
-// the agent's; that a ticket has an issue is a label of the issue, looked up before one is
+// the agent's; that a ticket has an issue is a mark of the issue, looked up before one is
 // made, and a reference of the ticket, for people; that a customer is to be told is another
-// label, taken off when it was done; and the answer has an Idempotency-Key. Run one of it for a repository: two would both find
+// mark, taken off when it was done; and the answer has an Idempotency-Key. A tracker is a
+// file: github.go, redmine.go. Run one of it for a project: two would both find
 // no issue. Subjects are a customer's words: think before the tracker is a public one.
 package main
 
@@ -21,22 +26,16 @@ import (
 	"flag"
 	"fmt"
 	"log"
-	"net/http"
-	"net/url"
 	"os"
 	"os/signal"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// The labels of an issue of ours.
-const (
-	ticketLabel = "ticket:"        // and the ticket's name
-	waitsLabel  = "customer-waits" // for the mail that says that it is closed
-)
+// waits marks an issue whose customer waits for the mail that says that it is closed.
+const waits = "customer-waits"
 
 const closedText = "The problem that you wrote about is solved. If you still see it, answer this mail."
 
@@ -46,8 +45,8 @@ func main() {
 	once := flag.Bool("once", false, "end when there is nothing left to do")
 	flag.Parse()
 	b := &bridge{tag: *tag, every: *every,
-		desk:    remote{base: os.Getenv("POSTDESK_URL") + "/api/v1", token: os.Getenv("POSTDESK_TOKEN")},
-		tracker: remote{base: os.Getenv("TRACKER_URL"), token: os.Getenv("TRACKER_TOKEN")}}
+		desk:    bearer(os.Getenv("POSTDESK_URL")+"/api/v1", os.Getenv("POSTDESK_TOKEN")),
+		tracker: newTracker(os.Getenv("TRACKER_KIND"), os.Getenv("TRACKER_URL"), os.Getenv("TRACKER_TOKEN"))}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if *once {
@@ -68,9 +67,29 @@ func main() {
 }
 
 type bridge struct {
-	tag           string
-	every         time.Duration
-	desk, tracker remote
+	tag     string
+	every   time.Duration
+	desk    remote
+	tracker tracker
+}
+
+// tracker is what the bridge needs of one. What was made is found at once.
+type tracker interface {
+	find(ctx context.Context, ticket string) ([]issue, error)
+	create(ctx context.Context, t ticket) (issue, error)
+	closed(ctx context.Context) ([]issue, error) // those whose customers wait
+	told(ctx context.Context, i issue) error     // this one's waits no more
+}
+
+func newTracker(kind, address, token string) tracker {
+	switch kind {
+	case "", "github":
+		return github{bearer(address, token)}
+	case "redmine":
+		return newRedmine(address, token)
+	}
+	log.Fatalf("TRACKER_KIND is %q: neither github nor redmine", kind)
+	return nil
 }
 
 // insist does a step again and again. After a fault it waits: the desk or the tracker is
@@ -98,10 +117,11 @@ type ticket struct {
 }
 
 type issue struct {
-	Number   int                     `json:"number"`
-	URL      string                  `json:"html_url"`
-	ClosedAt string                  `json:"closed_at"`
-	Labels   []struct{ Name string } `json:"labels"`
+	number   int
+	url      string
+	closedAt string
+	tickets  []string // more than one when people say so
+	text     string
 }
 
 // openIssues waits for events of the desk and makes the issues that they call for; once
@@ -144,58 +164,46 @@ func (b *bridge) openIssues(ctx context.Context, once bool) error {
 	}
 }
 
-// openIssue makes the issue of a ticket, unless there is one. It asks for the list, not
-// for a search: what was made a moment ago is in the list, and in an index perhaps not yet.
+// openIssue makes the issue of a ticket, unless there is one.
 func (b *bridge) openIssue(ctx context.Context, t ticket) error {
-	label := ticketLabel + t.Name
-	var there []issue
-	if err := b.tracker.call(ctx, "GET", "/issues?state=all&labels="+url.QueryEscape(label), "", nil, &there); err != nil {
+	there, err := b.tracker.find(ctx, t.Name)
+	if err != nil {
 		return err
 	}
 	if len(there) == 0 {
-		var made issue
-		err := b.tracker.call(ctx, "POST", "/issues", "", map[string]any{"title": t.Subject, "body": "A customer waits for this: ticket " + t.Name + ".",
-			"labels": []string{label, waitsLabel}}, &made)
+		made, err := b.tracker.create(ctx, t)
 		if err != nil {
 			return err
 		}
-		log.Printf("%s is issue %d", t.Name, made.Number)
+		log.Printf("%s is issue %d", t.Name, made.number)
 		there = append(there, made)
 	}
-	return b.desk.call(ctx, "POST", "/tickets/"+t.Name+"/references", "", map[string]string{"reference": "issue:" + there[0].URL}, nil)
+	return b.desk.call(ctx, "POST", "/tickets/"+t.Name+"/references", "", map[string]string{"reference": "issue:" + there[0].url}, nil)
 }
 
 // tellCustomers looks once for closed issues whose customers wait.
 func (b *bridge) tellCustomers(ctx context.Context) error {
-	var closed []issue
-	if err := b.tracker.call(ctx, "GET", "/issues?state=closed&labels="+waitsLabel, "", nil, &closed); err != nil {
+	closed, err := b.tracker.closed(ctx)
+	if err != nil {
 		return err
 	}
 	for _, i := range closed {
 		if err := b.tell(ctx, i); err != nil {
-			log.Printf("the customer of issue %d: %v", i.Number, err) // the others are told all the same
+			log.Printf("the customer of issue %d: %v", i.number, err) // the others are told all the same
 		}
 	}
 	return nil
 }
 
 func (b *bridge) tell(ctx context.Context, i issue) error {
-	for _, l := range i.Labels {
-		name, ours := strings.CutPrefix(l.Name, ticketLabel)
-		if !ours {
-			continue
-		}
+	for _, name := range i.tickets {
 		// The same key, the same answer: however often this is asked, one mail goes out.
-		key := fmt.Sprintf("issue %d closed %s", i.Number, i.ClosedAt)
+		key := fmt.Sprintf("issue %d closed %s", i.number, i.closedAt)
 		err := b.desk.call(ctx, "POST", "/tickets/"+name+"/replies", key, map[string]string{"text": closedText, "status": "resolved"}, nil)
 		if err != nil {
 			return err
 		}
 		log.Printf("the customer of %s was told", name)
 	}
-	err := b.tracker.call(ctx, "DELETE", fmt.Sprintf("/issues/%d/labels/%s", i.Number, waitsLabel), "", nil, nil)
-	if isStatus(err, http.StatusNotFound) {
-		return nil // taken off already
-	}
-	return err
+	return b.tracker.told(ctx, i)
 }

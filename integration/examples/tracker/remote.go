@@ -11,8 +11,10 @@ import (
 	"time"
 )
 
-// remote is an HTTP API with a token.
-type remote struct{ base, token string }
+// remote is an HTTP API, and the field of a request that says who asks.
+type remote struct{ base, field, secret string }
+
+func bearer(base, token string) remote { return remote{base, "Authorization", "Bearer " + token} }
 
 // statusError is an answer that is no success.
 type statusError struct {
@@ -44,7 +46,7 @@ func (r remote) call(ctx context.Context, method, path, key string, in, out any)
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+r.token)
+	req.Header.Set(r.field, r.secret)
 	req.Header.Set("Accept", "application/json")
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
