@@ -60,7 +60,7 @@ test: deps-test check
 	@tags=$$(unshare --mount --pid --uts --ipc --cgroup --fork true 2>/dev/null && echo "-tags systemd"); \
 	[ -n "$$tags" ] || echo "no namespaces here: the test with a real systemd is left out"; \
 	set -x; go test -race -timeout 30m $$tags $$(go list ./... | grep -v /ticketing/mail$$) && \
-	go test ./ticketing/mail && go test -run Canary ./ticketing
+	go test ./ticketing/mail ./integration/desktest && go test -run Canary ./ticketing
 	integration/fuzz.sh 3s
 
 # A client that is made of the OpenAPI document for TypeScript. node and npm are more than all
