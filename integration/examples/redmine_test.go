@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -50,7 +52,10 @@ func customersWords(t *testing.T, tr tracker) {
 const redmineCode = "/usr/share/redmine"
 
 // redmineServer is a private Redmine on loopback, which lives in a folder of the test.
-type redmineServer struct{ dir, url, key string }
+type redmineServer struct {
+	dir, url, key string
+	one           sync.Mutex // SQLite has one writer, and Ruby waits for it with all threads stopped
+}
 
 func startRedmine(t *testing.T) *redmineServer {
 	t.Helper()
@@ -151,13 +156,16 @@ func (r *redmineServer) call(t *testing.T, method, path string, in, out any) {
 	}
 	req.Header.Set("X-Redmine-API-Key", r.key)
 	req.Header.Set("Content-Type", "application/json")
+	r.one.Lock()
+	defer r.one.Unlock()
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode >= 300 {
-		t.Fatalf("%s %s: %s", method, path, res.Status)
+		text, _ := io.ReadAll(res.Body)
+		t.Fatalf("%s %s: %s: %s", method, path, res.Status, text)
 	}
 	if out != nil {
 		if err := json.NewDecoder(res.Body).Decode(out); err != nil {
@@ -181,7 +189,12 @@ func (r *redmineServer) project(t *testing.T, name string) *redmineProject {
 		t.Fatal(err)
 	}
 	proxy := &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(to) }}
-	return &redmineProject{gate: newGate(t, proxy), t: t, server: r, name: name}
+	oneByOne := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		r.one.Lock()
+		defer r.one.Unlock()
+		proxy.ServeHTTP(w, req)
+	})
+	return &redmineProject{gate: newGate(t, oneByOne), t: t, server: r, name: name}
 }
 
 func (p *redmineProject) env() []string {
