@@ -39,6 +39,7 @@ func FuzzExtractNew(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		text = strings.ToValidUTF8(text, "\uFFFD") // as Parse gives it
 		checkExtract(t, text, extractNew(&Message{InReplyTo: []string{"a@desk.example"}, Text: text}))
 		m := &Message{InReplyTo: []string{"a@desk.example"}, HTML: text}
 		m.HTMLText, m.htmlMarks = readHTML(text)
