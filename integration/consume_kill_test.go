@@ -36,12 +36,12 @@ type answering struct {
 	mails    int
 }
 
-func newAnswering(t *testing.T, mails int, seed uint64) *answering {
+func newAnswering(t *testing.T, mails int) *answering {
 	// One mail on its way at a time, from the agent and from Postfix, so that the bound
 	// of what may go out twice is one that can be broken.
 	d := newDesk(t, 15*time.Minute, lab.Options{ExtraMain: "smtp_destination_concurrency_limit = 1"},
 		lab.AgentOptions{Env: []string{"POSTDESK_SUBMISSION_WORKERS=1"}})
-	a := &answering{desk: d, rnd: rand.New(rand.NewPCG(seed, 1)), pid: filepath.Join(t.TempDir(), "pid"), mails: mails}
+	a := &answering{desk: d, rnd: random(t), pid: filepath.Join(t.TempDir(), "pid"), mails: mails}
 	a.script = d.script(fmt.Sprintf(`echo $$ > %q
 event=$(cat)
 printf '%%s\n' "Your mail was: $POSTDESK_TICKET" | %q --config %q reply "$POSTDESK_TICKET"
@@ -150,16 +150,8 @@ func (a *answering) send(done chan<- error) {
 // are each killed, in random order and at random moments: each mail is answered, and no
 // mail twice but under the same Message-ID, and then only what was on its way at a kill.
 func TestConsumeAnswersOnceThroughKills(t *testing.T) {
-	mails, kills := 12, 2 // of each
-	if os.Getenv(tortureEnv) != "" {
-		mails, kills = 100, 20
-	}
-	seed, err := strconv.ParseUint(os.Getenv(tortureSeedEnv), 10, 64)
-	if err != nil {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("seed %d: %s=%[1]d plays it again", seed, tortureSeedEnv)
-	a := newAnswering(t, mails, seed)
+	mails, kills := share(12, 100), share(2, 20) // of each
+	a := newAnswering(t, mails)
 	var parts []string
 	for range kills {
 		parts = append(parts, "script", "consume", "agent", "postfix")
