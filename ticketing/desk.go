@@ -42,6 +42,7 @@ type Config struct {
 	// MaxAttachmentBytes bounds the files of one reply, all together; 0 is 7 MB, which is
 	// what fits into a mail by Postfix's default message_size_limit.
 	MaxAttachmentBytes int64
+	Index              Index // of words; nil: nothing can be searched for
 }
 
 // Desk owns every rule about tickets.
@@ -60,6 +61,7 @@ type Desk struct {
 	wakeOut  chan struct{} // outgoing mail may be due
 	mu       sync.Mutex
 	appended chan struct{} // closed and replaced when events were appended
+	filled   atomic.Bool   // the index of words
 	seen     sync.Map      // how far our own consumers have come: name, sequence number
 }
 
@@ -212,6 +214,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	wg.Go(func() { d.consume(ctx, responder, d.respond) })
 	wg.Go(func() { d.consume(ctx, notifier, d.notify) })
 	wg.Go(func() { d.verifyLate(ctx) })
+	wg.Go(func() { d.index(ctx) })
 	wg.Wait()
 	return nil
 }

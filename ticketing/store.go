@@ -75,6 +75,10 @@ type Tx interface {
 	UpdateMessage(Message) error
 	Message(id int64) (Message, error)
 	Messages(ticket int64) ([]Message, error) // by ID
+	// MessagesAfter gives messages of all tickets with an ID above after, by ID; LastMessage
+	// is the highest there is, 0 for none.
+	MessagesAfter(after int64, limit int) ([]Message, error)
+	LastMessage() (int64, error)
 	MessagesByArrival(arrival int64) ([]Message, error)
 	AddUpload(*Upload) error // sets ID; its bytes are put before
 	Upload(id int64) (Upload, error)

@@ -24,6 +24,7 @@ type commands struct {
 	Serve         serveCmd       `cmd:"" help:"Run the agent."`
 	Check         checkCmd       `cmd:"" help:"Say what is wrong with this installation, and how to mend it."`
 	Ticket        ticketCmd      `cmd:"" help:"List and show tickets."`
+	Search        searchCmd      `cmd:"" help:"Find messages by their words, the newest first."`
 	Reply         replyCmd       `cmd:"" help:"Answer the requester of a ticket by mail."`
 	Note          noteCmd        `cmd:"" help:"Add a note that staff alone see."`
 	Ask           askCmd         `cmd:"" help:"Ask a third party by mail; its answers are for staff alone."`

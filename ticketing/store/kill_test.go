@@ -32,6 +32,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, deliverForever(dir))
 		os.Exit(1)
 	}
+	if dir := os.Getenv(indexDir); dir != "" {
+		fmt.Fprintln(os.Stderr, indexForever(dir))
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
 }
 

@@ -27,6 +27,8 @@ func readEverything(tx ticketing.Tx) {
 	_, _ = tx.Message(1)
 	_, _ = tx.Messages(1)
 	_, _ = tx.MessagesByArrival(1)
+	_, _ = tx.MessagesAfter(1, 1)
+	_, _ = tx.LastMessage()
 	_, _ = tx.Attachments(1)
 	_, _ = tx.MessagesByFold("x")
 	_, _ = tx.Undecided(0, 10)

@@ -3,6 +3,7 @@
 //	postdesk.db  the database, with its log beside it
 //	raw/ab/…     messages over 64 KB, compressed, named by their SHA-256
 //	raw/tmp      messages on their way in
+//	search.db    the index of words, which can be made again
 //	lock         held while the store is open
 //	marker       says that a database was here
 package store

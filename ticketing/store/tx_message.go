@@ -66,6 +66,15 @@ func (t *tx) Messages(ticket int64) ([]ticketing.Message, error) {
 	return list(t, scanMessage, selectMessage+" WHERE m.ticket = $1 ORDER BY m.id", ticket)
 }
 
+func (t *tx) MessagesAfter(after int64, limit int) ([]ticketing.Message, error) {
+	return list(t, scanMessage, selectMessage+" WHERE m.id > $1 ORDER BY m.id LIMIT $2", after, atMost(limit))
+}
+
+func (t *tx) LastMessage() (id int64, err error) {
+	err = t.get("SELECT COALESCE(max(id), 0) FROM message", nil, &id)
+	return id, err
+}
+
 func (t *tx) MessagesByArrival(arrival int64) ([]ticketing.Message, error) {
 	return list(t, scanMessage, selectMessage+" WHERE m.arrival = $1 ORDER BY m.id", arrival)
 }

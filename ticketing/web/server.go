@@ -97,6 +97,7 @@ func (s *Server) routes(control bool) *http.ServeMux {
 	}
 	api.UseMiddleware(func(c huma.Context, next func(huma.Context)) { door(api, c, next) })
 	s.ticketRoutes(api)
+	s.searchRoutes(api)
 	s.messageRoutes(api)
 	s.displayRoutes(api)
 	s.referenceRoutes(api)

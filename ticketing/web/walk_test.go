@@ -102,6 +102,11 @@ func (w *walker) look() {
 	for _, m := range c.Messages {
 		w.ids = append(w.ids, fmt.Sprint(m.ID))
 	}
+	w.until("the words are indexed", func() bool {
+		found, _, err := w.desk.Search(w.t.Context(), ticketing.Actor{}, canary, 0, 10)
+		w.fine(err)
+		return len(found) == len(c.Messages)
+	})
 	events, err := w.desk.EventsOf(w.t.Context(), sales, 0, 100)
 	w.fine(err)
 	for _, e := range events {
@@ -195,7 +200,7 @@ func (w *walker) targets(path string) []string {
 func (w *walker) query(o operation) string {
 	q := url.Values{}
 	for _, p := range o.Parameters {
-		if v := map[string]string{"ref": saleRef, "to": "buy@desk.example", "name": "x"}[p.Name]; p.In == "query" && v != "" {
+		if v := map[string]string{"ref": saleRef, "to": "buy@desk.example", "name": "x", "q": canary}[p.Name]; p.In == "query" && v != "" {
 			q.Set(p.Name, v)
 		}
 	}
@@ -297,7 +302,7 @@ func TestWalkAllRoutes(t *testing.T) {
 	slices.Sort(shown)
 	shown = slices.Compact(shown)
 	for _, id := range []string{"getTicket", "listTickets", "listMessages", "getMessage", "getRaw", "getAttachment", "getPart", "getHTML", "listHeld", "listEvents",
-		"streamEvents", "getEvent", "listTicketEvents", "listConsumers", "consumerEvents", "streamConsumer", "listDeadLetters", "listOutgoing"} {
+		"streamEvents", "getEvent", "listTicketEvents", "listConsumers", "consumerEvents", "streamConsumer", "listDeadLetters", "listOutgoing", "searchMessages"} {
 		if !slices.Contains(shown, id) {
 			t.Errorf("%s shows nothing of SALES to who sees all: this test would not see it leak", id)
 		}
@@ -326,6 +331,14 @@ func TestLimitedToken(t *testing.T) {
 		}
 		if want := map[string]int{"": 1, "?alias=77": 1}[query]; len(list.Items) != want {
 			t.Errorf("%s: %d tickets, want %d", query, len(list.Items), want)
+		}
+	}
+	for _, query := range []string{canary, "cana*", "from:canary", "from:stranger", "-status:closed " + canary, "answer -zebra", `"note of"`, "from:canary -queue:SUPPORT"} {
+		var all, own Hits
+		w.call(w.tcp.URL, "GET", "/api/v1/search?q="+url.QueryEscape(query), w.secret("read"), "", &all)
+		w.call(w.tcp.URL, "GET", "/api/v1/search?q="+url.QueryEscape(query), secret, "", &own)
+		if len(all.Items) == 0 || len(own.Items) != 0 || own.Next != "" || all.Filling {
+			t.Errorf("%s: who sees all finds %d, who sees SUPPORT %d", query, len(all.Items), len(own.Items))
 		}
 	}
 	var page Events

@@ -41,9 +41,11 @@ func newSite(t *testing.T, more ...ticketing.Queue) *site {
 		t.Fatal(err)
 	}
 	s := &site{t: t, db: db, dir: dir}
+	index := store.OpenIndex(dir, nil)
 	s.desk, err = ticketing.New(t.Context(), ticketing.Config{
 		Domain: "desk.example", Queues: append([]ticketing.Queue{{Key: "SUPPORT", Name: "Support", Addresses: []string{"new@desk.example"}, Domain: "desk.example", FirstNumber: 7102}}, more...),
 		Verify: func(context.Context, []byte, *mail.Message) mail.Authentication { return mail.Authentication{} },
+		Index:  index,
 	}, db)
 	if err != nil {
 		t.Fatal(err)
@@ -62,6 +64,7 @@ func newSite(t *testing.T, more ...ticketing.Queue) *site {
 		s.control.Close()
 		stop()
 		<-done
+		index.Close()
 		db.Close()
 	})
 	return s
@@ -85,12 +88,17 @@ func (s *site) mail(n int) {
 // settled waits until all that came in is processed.
 func (s *site) settled() {
 	s.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		if pending, err := s.desk.Backlog(s.t.Context()); err == nil && pending == 0 {
-			return
-		}
+	s.until("the mail is processed", func() bool {
+		pending, err := s.desk.Backlog(s.t.Context())
+		return err == nil && pending == 0
+	})
+}
+
+func (s *site) until(what string, is func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			s.t.Fatal("the mail is not processed")
+			s.t.Fatal("waited in vain: ", what)
 		}
 	}
 }

@@ -29,7 +29,7 @@ const StopTime = 20 * time.Second
 
 // Config is what an agent is made of.
 type Config struct {
-	Desk        ticketing.Config // Verify and Log are the agent's
+	Desk        ticketing.Config // Verify, Log and Index are the agent's
 	Data        string           // directory of everything that must not be lost
 	Synchronous string           // of the store: empty keeps what was acknowledged through a loss of power, OFF is for tests
 	LMTP        LMTP
@@ -171,7 +171,9 @@ func (g *Agent) startDesk(ctx context.Context) (err error) {
 		g.log.Info("queue", "key", q.Key, "addresses", q.Addresses, "domain", q.Domain)
 	}
 	cfg := g.cfg.Desk
-	cfg.Verify, cfg.Log = g.verify, g.log
+	index := store.OpenIndex(g.cfg.Data, g.log)
+	g.started("index", func(context.Context) error { return index.Close() })
+	cfg.Verify, cfg.Log, cfg.Index = g.verify, g.log, index
 	g.desk, err = ticketing.New(ctx, cfg, g.store)
 	if err != nil {
 		return fmt.Errorf("desk: %w", err)

@@ -1,0 +1,146 @@
+package ticketing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Index finds messages by their words. It is made of what the Store has, and can be made
+// again.
+type Index interface {
+	// State is how far the index has come, the zero value for a new one. It makes the index
+	// when there is none that can be read.
+	State(ctx context.Context) (IndexState, error)
+	// Apply puts in these documents, in the place of what was there of their messages, takes
+	// out others, and records how far it has come, all in one commit.
+	Apply(ctx context.Context, put []Document, remove []int64, to IndexState) error
+	// Find gives messages with an id below before, newest first, at most limit. next goes on
+	// from there, 0 when there is no more: also a page that is not full may have one, when
+	// there was much to look through.
+	Find(ctx context.Context, q IndexQuery, before int64, limit int) (ids []int64, next int64, err error)
+	// Remake throws the index away.
+	Remake(ctx context.Context) error
+}
+
+// IndexState is how far an index has come.
+type IndexState struct {
+	Seq   int64 // the events that it has followed
+	Built int64 // the message up to which it was filled from the store
+	Until int64 // the last message that is to be; 0 when nothing was begun
+}
+
+// Document is what is indexed of a message.
+type Document struct {
+	Message int64
+	Queue   string
+	From    []string // words, as the others
+	Subject []string
+	Text    []string
+}
+
+// IndexQuery is what an index is asked for: messages that have each term, of these queues.
+type IndexQuery struct {
+	Terms     []SearchTerm
+	Queues    []string // nil is any
+	NotQueues []string
+}
+
+// Found is a message that a search has found.
+type Found struct {
+	Message Message
+	Ticket  Ticket
+}
+
+// searchTime is how long a search looks through what it finds for what is to be shown.
+const searchTime = 300 * time.Millisecond
+
+// searchPage is how many the index is asked for at a time.
+const searchPage = 100
+
+// ErrNoIndex is for a desk without one.
+var ErrNoIndex = errors.New("this desk has no index of words")
+
+// Search finds messages that an actor sees by their words, the newest first: those with an
+// ID below before (0 is all), at most limit. next is the place to go on from, 0 at the end;
+// also a page that is not full may have one, so that no search takes long. What is wrong
+// with the text is ErrInvalid.
+func (d *Desk) Search(ctx context.Context, by Actor, text string, before int64, limit int) (found []Found, next int64, err error) {
+	q, err := parseSearch(text)
+	if err != nil {
+		return nil, 0, err
+	}
+	if d.cfg.Index == nil {
+		return nil, 0, ErrNoIndex
+	}
+	ask := IndexQuery{Terms: q.terms, NotQueues: q.notQueues}
+	if ask.Queues, err = d.searchQueues(by, q.queues); err != nil || ask.Queues != nil && len(ask.Queues) == 0 {
+		return nil, 0, err
+	}
+	deadline := time.Now().Add(searchTime)
+	for next = before; ; {
+		ids, after, err := d.cfg.Index.Find(ctx, ask, next, max(limit, searchPage)-len(found))
+		if err != nil {
+			return nil, 0, err
+		}
+		full, err := d.join(ctx, by, q, ids, limit, &found)
+		if err != nil {
+			return nil, 0, err
+		}
+		if full {
+			return found, found[limit-1].Message.ID, nil
+		}
+		if next = after; next == 0 || time.Now().After(deadline) {
+			return found, next, nil
+		}
+	}
+}
+
+// searchQueues are those asked for that the actor sees; nil is any. A queue that is hidden
+// looks like one that is not there.
+func (d *Desk) searchQueues(by Actor, asked []string) (queues []string, err error) {
+	if asked == nil {
+		return by.Queues, nil
+	}
+	for _, key := range asked {
+		if _, known := d.addresses.Load().queues[key]; !known || !by.Sees(key) {
+			return nil, fmt.Errorf("%w: there is no queue %s", ErrInvalid, key)
+		}
+		queues = append(queues, key)
+	}
+	return queues, nil
+}
+
+// join reads the messages and tickets of what was found, and leaves out what is not meant or
+// not to be seen, whatever the index says. It says whether the page is full.
+func (d *Desk) join(ctx context.Context, by Actor, q searchQuery, ids []int64, limit int, found *[]Found) (full bool, err error) {
+	have := len(*found)
+	err = d.store.Read(ctx, func(tx Tx) error {
+		*found, full = (*found)[:have], false
+		for _, id := range ids {
+			m, err := tx.Message(id)
+			if errors.Is(err, ErrNotFound) { // taken away since
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			t, err := tx.Ticket(m.Ticket)
+			if err != nil {
+				return err
+			}
+			if !by.Sees(t.Queue) || q.statuses != nil && !slices.Contains(q.statuses, t.Status) || slices.Contains(q.not, t.Status) ||
+				q.queues != nil && !slices.Contains(q.queues, t.Queue) || slices.Contains(q.notQueues, t.Queue) {
+				continue
+			}
+			if *found = append(*found, Found{m, t}); len(*found) == limit {
+				full = true
+				return nil
+			}
+		}
+		return nil
+	})
+	return full, err
+}

@@ -1,0 +1,219 @@
+package ticketing
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+const (
+	indexBatch = 256                    // messages of one commit
+	indexPause = 200 * time.Millisecond // in which more events gather: a commit of many costs little more
+	indexText  = 256 << 10              // octets of a message that are indexed
+	indexTold  = 10 * time.Second       // between lines about a long filling
+	indexLook  = 30 * time.Second       // between looks whether the index can still be read
+)
+
+// index fills the index of words, after the feed and out of the way of deliveries. Its place
+// in the feed is in the index itself, so that each message is in it once; what the index
+// lacks, because it is new or was made anew, is filled in from the store.
+func (d *Desk) index(ctx context.Context) {
+	if d.cfg.Index == nil {
+		return
+	}
+	for ctx.Err() == nil {
+		err := d.followWords(ctx)
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		d.log.Error("the index of words is behind; trying again", "error", err)
+		pause(ctx, time.Second)
+	}
+}
+
+func (d *Desk) followWords(ctx context.Context) error {
+	state, err := d.indexState(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.fillIndex(ctx, &state); err != nil {
+		return err
+	}
+	d.filled.Store(true)
+	defer d.filled.Store(false)
+	for {
+		events, err := d.wordEvents(ctx, state.Seq)
+		var gone Gone
+		if errors.As(err, &gone) {
+			d.log.Warn("events were taken away before the index of words has seen them: it is made anew", "after", state.Seq, "oldest", gone.Oldest)
+			return d.cfg.Index.Remake(ctx)
+		}
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+		if len(events) == 0 {
+			if now, err := d.cfg.Index.State(ctx); err != nil || now != state {
+				return err // another one was made: it is to be filled
+			}
+			continue
+		}
+		state.Seq = events[len(events)-1].Seq
+		put, remove, err := d.changedWords(ctx, events)
+		if err != nil {
+			return err
+		}
+		if err := d.cfg.Index.Apply(ctx, put, remove, state); err != nil {
+			return err
+		}
+	}
+}
+
+// wordEvents waits a while for events, and for those that come close behind.
+func (d *Desk) wordEvents(ctx context.Context, after int64) ([]Event, error) {
+	waiting, cancel := context.WithTimeout(ctx, indexLook)
+	defer cancel()
+	events, err := d.WaitEvents(waiting, after, 500)
+	if err == nil && len(events) > 0 && len(events) < 100 && pause(ctx, indexPause) {
+		events, err = d.Events(ctx, after, 500)
+	}
+	return events, err
+}
+
+// SearchFilled says that the index of words has all that there is, but what came just now.
+func (d *Desk) SearchFilled() bool { return d.filled.Load() }
+
+// indexState is where the index stands. One that knows more than the store is of another one.
+func (d *Desk) indexState(ctx context.Context) (s IndexState, err error) {
+	if s, err = d.cfg.Index.State(ctx); err != nil {
+		return s, err
+	}
+	var seq, last int64
+	err = d.store.Read(ctx, func(tx Tx) (err error) {
+		if seq, err = tx.LastSeq(); err != nil {
+			return err
+		}
+		last, err = tx.LastMessage()
+		return err
+	})
+	if err != nil || s.Until != 0 && s.Seq <= seq {
+		return s, err
+	}
+	if s.Until != 0 {
+		if err := d.cfg.Index.Remake(ctx); err != nil {
+			return s, err
+		}
+	}
+	// What happens from now on is told by events; what was before is in the messages.
+	return IndexState{Seq: seq, Until: max(last, 1)}, nil
+}
+
+// fillIndex puts in the messages that were there before, and says how far it is when that
+// takes long.
+func (d *Desk) fillIndex(ctx context.Context, s *IndexState) error {
+	begun, told := time.Now(), time.Now()
+	for s.Built < s.Until {
+		put, _, last, err := d.documents(ctx, func(tx Tx) ([]Message, error) { return tx.MessagesAfter(s.Built, indexBatch) })
+		if err != nil {
+			return err
+		}
+		if s.Built = last; last == 0 || last > s.Until { // what came since is told by events
+			s.Built = s.Until
+		}
+		if err := d.cfg.Index.Apply(ctx, put, nil, *s); err != nil {
+			return err
+		}
+		if done := s.Built == s.Until; time.Since(told) > indexTold || done && time.Since(begun) > indexTold {
+			told = time.Now()
+			d.log.Info("filling the index of words", "message", s.Built, "of", s.Until)
+		}
+	}
+	return nil
+}
+
+// changesWords says that the words of the event's message are new, or others than before.
+func (e Event) changesWords() bool {
+	switch e.Type {
+	case MessageReceived, MessageHeld, ReplyAdded, NoteAdded, QuestionAdded:
+		return true
+	}
+	return false
+}
+
+// changedWords reads the messages whose words are others since these events, as they are
+// now; what is not there any more is to be taken out.
+func (d *Desk) changedWords(ctx context.Context, events []Event) (put []Document, remove []int64, err error) {
+	var ids []int64
+	for _, e := range events {
+		if e.changesWords() {
+			ids = append(ids, e.Message)
+		}
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	put, remove, _, err = d.documents(ctx, func(tx Tx) (messages []Message, err error) {
+		for _, id := range ids {
+			m, err := tx.Message(id)
+			if errors.Is(err, ErrNotFound) {
+				m, err = Message{ID: id, Kind: KindAcknowledgement}, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			messages = append(messages, m)
+		}
+		return messages, nil
+	})
+	return put, remove, err
+}
+
+// documents makes the documents of messages, and says of which there is none. last is the
+// last of them all, 0 when there are none.
+func (d *Desk) documents(ctx context.Context, read func(Tx) ([]Message, error)) (put []Document, none []int64, last int64, err error) {
+	var messages []Message
+	queues := map[int64]string{} // by ticket
+	err = d.store.Read(ctx, func(tx Tx) (err error) {
+		if messages, err = read(tx); err != nil {
+			return err
+		}
+		for _, m := range messages {
+			if _, known := queues[m.Ticket]; known || !hasWords(m) {
+				continue
+			}
+			t, err := tx.Ticket(m.Ticket)
+			if err != nil {
+				return err
+			}
+			queues[m.Ticket] = t.Queue
+		}
+		return nil
+	})
+	for _, m := range messages {
+		if last = m.ID; !hasWords(m) {
+			none = append(none, m.ID)
+			continue
+		}
+		doc := d.document(ctx, m)
+		doc.Queue = queues[m.Ticket]
+		put = append(put, doc)
+	}
+	return put, none, last, err
+}
+
+// hasWords leaves out what says the same to everybody.
+func hasWords(m Message) bool { return m.Kind != KindAcknowledgement }
+
+// document has the words of a message: what its author wrote, as it is shown, without quotes.
+func (d *Desk) document(ctx context.Context, m Message) Document {
+	text := m.Body
+	if text == "" && !m.Raw.IsZero() {
+		if c, err := d.Content(ctx, m); err == nil {
+			text = c.NewText
+		} else if ctx.Err() == nil { // one that is spoiled must not keep the others out
+			d.log.Warn("a mail is found by its subject and author alone: its bytes cannot be read", "message", m.ID, "error", err)
+		}
+	}
+	from := SearchWords(m.From.Name)
+	return Document{Message: m.ID, Subject: SearchWords(m.Subject), Text: SearchWords(text[:min(len(text), indexText)]),
+		From: append(from, SearchWords(m.From.Address)...)}
+}

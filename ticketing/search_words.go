@@ -1,0 +1,65 @@
+package ticketing
+
+import (
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// wordMax is how much of a word counts, in characters: what is longer is a key or a digest,
+// and nobody types it to its end.
+const wordMax = 64
+
+// SearchWords splits a text into the words by which it is found. Indexing and searching use
+// the same, so that case, width and composition of characters make no difference. What is
+// written without spaces has a word for each character: a run of them is then a phrase.
+func SearchWords(text string) (words []string) {
+	var word strings.Builder
+	length := 0
+	end := func() {
+		if length > 0 {
+			words = append(words, word.String())
+			word.Reset()
+			length = 0
+		}
+	}
+	for _, r := range norm.NFKC.String(text) {
+		switch {
+		case spaceless(r):
+			end()
+			words = append(words, string(r))
+		case !inWord(r):
+			end()
+		case length < wordMax:
+			writeFolded(&word, r)
+			length++
+		}
+	}
+	end()
+	return words
+}
+
+func writeFolded(w *strings.Builder, r rune) {
+	switch r = unicode.ToLower(r); r {
+	case 'ß':
+		w.WriteString("ss")
+	case 'ς':
+		w.WriteRune('σ')
+	default:
+		w.WriteRune(r)
+	}
+}
+
+func inWord(r rune) bool {
+	if r < 0x80 {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+	}
+	return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r)
+}
+
+// spaceless says that a character is of a script that puts no spaces between words, or, as
+// Korean, puts them after what belongs to the word as well.
+func spaceless(r rune) bool {
+	return r >= 0x0e00 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar) && inWord(r)
+}
