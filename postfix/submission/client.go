@@ -31,6 +31,9 @@ type Config struct {
 	CAFile   string                 // PEM; empty: the system's
 	TLSName  string                 // in the certificate; empty: the host of Server
 	Timeout  time.Duration          // for one command; 0 is 1 minute
+	// Dial makes the connection to Server; nil: that of the system. A test has the server in
+	// its own hand by it.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Client submits mail. Many may use it at once.
@@ -153,8 +156,11 @@ func (c *Client) connect(ctx context.Context) (*connection, error) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		network, address = "unix", path
 	}
-	dialer := net.Dialer{Timeout: min(c.cfg.Timeout, 20*time.Second)}
-	conn, err := dialer.DialContext(ctx, network, address)
+	dial := c.cfg.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: min(c.cfg.Timeout, 20*time.Second)}).DialContext
+	}
+	conn, err := dial(ctx, network, address)
 	if err != nil {
 		return nil, ours("connect", err)
 	}
