@@ -1,6 +1,7 @@
 package ticketing
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,7 +13,16 @@ import (
 // the job and changes nothing in it, since a batch may be repeated.
 func (d *Desk) apply(tx Tx, j *job) error {
 	a, err := tx.Arrival(j.arrival.ID)
+	if errors.Is(err, ErrNotFound) {
+		return nil // its author was erased meanwhile
+	}
 	if err != nil || !a.Pending {
+		return err
+	}
+	if again, err := d.isForgotten(tx, a, j.fold); err != nil || again {
+		if err == nil {
+			err = d.dropForgotten(tx, a)
+		}
 		return err
 	}
 	done, err := d.alreadyDecided(tx, a, j.fold)

@@ -45,6 +45,7 @@ func EventTypes() []EventType {
 	proven := maybe("author_proven", "how the author was proven; absent where nothing proves them", "dkim", "spf", "authserv", "login")
 	acknowledge := maybe(acknowledgeFact, "an acknowledgement is to go out", acknowledgeDue)
 	silent := maybe("not_acknowledged", "why no acknowledgement goes out, in a word")
+	erasure, changed := fact("erasure", "its id, as the certificate has it"), fact("messages", "numbers of messages that are others than before, with spaces between")
 	automatic := fact("automatic", "a machine wrote it", "true", "false")
 	return slices.Concat([]EventType{
 		{TicketCreated, "A ticket was opened, by a mail (which message names) or by us.", ofTicket, []Fact{
@@ -62,6 +63,11 @@ func EventTypes() []EventType {
 	}, outgoingTypes(ofMail), []EventType{
 		{StaffActed, "The mail of a member of staff was carried out, or not.", ofMessage, []Fact{
 			fact("outcome", "what became of it", actDone, actRefused, actMovedOn, actHelp, actAgain), fact("commands", "it had commands", "true", "false"), fact("seen", "the event that it answered")}},
+		{MessageRedacted, "Words or a file of a message were taken away for good, by whoever acted.", ofMessage, []Fact{
+			erasure, fact("what", "was redacted", "message", "attachment"), fact("why", "in the words of who did it"), changed}},
+		{PersonErased, "A person was erased from a ticket, or from what is of none: forget what you keep of these messages, and read them again if you must.", nil, []Fact{erasure, changed}},
+		{TicketRemoved, "A ticket was removed when its time was over, with all that was in it.", nil, []Fact{fact("name", "of the ticket"), fact("queue", "its key"), fact("messages", "numbers of its messages, with spaces between")}},
+		{EventErased, "What this event was about is gone; its number stays.", nil, []Fact{fact("was", "its type")}},
 		{ConsumerFailed, "A consumer of the feed could not handle an event, and has passed over it.", nil, []Fact{fact("consumer", "its name"), fact("event", "number of the event")}},
 	})
 }

@@ -62,6 +62,8 @@ type Desk struct {
 	mu       sync.Mutex
 	appended chan struct{} // closed and replaced when events were appended
 	filled   atomic.Bool   // the index of words
+	erasing  sync.Mutex    // one erasure at a time
+	forgets  atomic.Bool   // mail may come that was erased
 	seen     sync.Map      // how far our own consumers have come: name, sequence number
 }
 
@@ -99,6 +101,13 @@ func New(ctx context.Context, cfg Config, store Store) (*Desk, error) {
 	}
 	if d.keys, err = loadKeys(ctx, store, cfg.Now); err != nil {
 		return nil, fmt.Errorf("HMAC keys: %w", err)
+	}
+	if err := store.Read(ctx, func(tx Tx) error {
+		any, err := tx.AnyForgotten()
+		d.forgets.Store(any)
+		return err
+	}); err != nil {
+		return nil, err
 	}
 	if err := d.SetStaff(ctx, cfg.Staff); err != nil {
 		return nil, fmt.Errorf("staff: %w", err)
@@ -215,6 +224,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	wg.Go(func() { d.consume(ctx, notifier, d.notify) })
 	wg.Go(func() { d.verifyLate(ctx) })
 	wg.Go(func() { d.index(ctx) })
+	wg.Go(func() { d.finishErasures(ctx) })
 	wg.Wait()
 	return nil
 }

@@ -35,7 +35,12 @@ func newWorldOf(t *testing.T, change func(*ticketing.Config)) *world {
 
 func newWorldOn(t *testing.T, o store.Options, change func(*ticketing.Config)) *world {
 	t.Helper()
-	db, err := store.Open(t.Context(), t.TempDir(), o)
+	return newWorldAt(t, t.TempDir(), o, change)
+}
+
+func newWorldAt(t *testing.T, dir string, o store.Options, change func(*ticketing.Config)) *world {
+	t.Helper()
+	db, err := store.Open(t.Context(), dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}

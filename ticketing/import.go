@@ -84,6 +84,10 @@ func (i *Import) Known(ctx context.Context, keys []Hash) ([]bool, error) {
 				known[n] = true
 			case !errors.Is(err, ErrNotFound):
 				return err
+			default:
+				if known[n], err = tx.Forgotten(i.d.store.KeyedDigest(digestImport, i.o.Queue+key.String())); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
@@ -148,6 +152,10 @@ func (i *Import) add(tx Tx, p imported, sum *ImportResult) error {
 		sum.Known++
 		return nil
 	case !errors.Is(err, ErrNotFound):
+		return err
+	}
+	if erased, err := tx.Forgotten(i.d.store.KeyedDigest(digestImport, i.o.Queue+p.Key.String())); err != nil || erased {
+		sum.Known++ // it was here, and is not wanted back
 		return err
 	}
 	t, known, err := i.place(tx, p)

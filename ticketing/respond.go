@@ -53,6 +53,12 @@ func (d *Desk) respond(ctx context.Context, e Event) (func(Tx) error, error) {
 // queue writes the outgoing mails, with an event each.
 func (d *Desk) queue(tx Tx, e Event, staged []Staged, out []Outgoing) error {
 	for i, o := range out {
+		if gone, err := erasedSince(tx, o); err != nil || gone {
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		if err := tx.PutRaw(staged[i]); err != nil {
 			return err
 		}
@@ -70,6 +76,21 @@ func (d *Desk) queue(tx Tx, e Event, staged []Staged, out []Outgoing) error {
 		d.log.Info("mail queued", "ticket", e.Name, "message", o.Message, "outgoing", o.ID, "message_id", o.MessageID)
 	}
 	return nil
+}
+
+// erasedSince says that a mail is to somebody, or brings something, that was erased while it
+// was made.
+func erasedSince(tx Tx, o Outgoing) (bool, error) {
+	m, err := tx.Message(o.Message)
+	if err != nil || m.Reason == ReasonErased || m.Body == redactedText {
+		return true, err
+	}
+	id, ok := parseOutgoingID(o.EnvelopeID)
+	if !ok {
+		return false, nil
+	}
+	p, err := tx.Participant(id.participant)
+	return p.Role == RoleRemoved, err
 }
 
 // conversation is what composing an answer needs of the store.

@@ -37,6 +37,7 @@ type Store interface {
 	// OpenRaw is Raw as a stream, with its length. Where the bytes are not what was stored,
 	// reading ends with an error before the last of them.
 	OpenRaw(ctx context.Context, h Hash) (io.ReadCloser, int64, error)
+	Erasures
 	Close() error
 }
 
@@ -183,6 +184,8 @@ type Tx interface {
 	AddKey(Key) error
 	RemoveKey(id int64) error
 	Keys() ([]Key, error) // newest first
+
+	Forgetting
 }
 
 // Share is how much mail went out since some time, and when the first of it did.

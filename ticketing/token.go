@@ -24,6 +24,7 @@ const (
 	VerbPeople  Verb = "people"  // who takes part in a ticket
 	VerbConsume Verb = "consume" // named consumers of the feed
 	VerbSend    Verb = "send"    // outgoing mail: retry, cancel
+	VerbRedact  Verb = "redact"  // take words or a file of a message away for good
 	VerbAdmin   Verb = "admin"   // everything, tokens and keys too
 
 	ScopeRead  = string(VerbRead)
@@ -33,7 +34,7 @@ const (
 
 // Verbs are all that there are.
 func Verbs() []Verb {
-	return []Verb{VerbRead, VerbOpen, VerbReply, VerbNote, VerbChange, VerbJudge, VerbPeople, VerbConsume, VerbSend, VerbAdmin}
+	return []Verb{VerbRead, VerbOpen, VerbReply, VerbNote, VerbChange, VerbJudge, VerbPeople, VerbConsume, VerbSend, VerbRedact, VerbAdmin}
 }
 
 // May says whether the token lets its bearer do something.

@@ -210,6 +210,11 @@ const (
 	MessageDelivered  = "message.delivered"
 	MessageFailed     = "message.failed"
 	ConsumerFailed    = "consumer.failed"
+	// EventErased is what becomes of an event whose message or ticket is gone.
+	EventErased     = "event.erased"
+	PersonErased    = "person.erased"
+	MessageRedacted = "message.redacted"
+	TicketRemoved   = "ticket.removed"
 )
 
 // OutgoingState is how far an outgoing mail has come.

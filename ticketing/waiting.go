@@ -5,13 +5,17 @@ import "time"
 // waitsFor says that somebody waits for staff because of this message. What is held counts:
 // a customer is behind it until somebody says otherwise.
 func waitsFor(m Message) bool {
-	return m.Kind == KindInbound && !m.Automatic && (m.Visibility == Shown || m.Visibility == StaffOnly || m.Visibility == Held)
+	return m.Kind == KindInbound && !m.Automatic && m.Reason != ReasonErased && (m.Visibility == Shown || m.Visibility == StaffOnly || m.Visibility == Held)
 }
 
 // waitingSince is since when somebody waits, zero for nobody: the oldest message that no
 // answer came after, or the oldest held one, which an answer to others does not settle.
 func waitingSince(tx Tx, ticket int64) (time.Time, error) {
 	messages, err := tx.Messages(ticket)
+	return waitingIn(messages), err
+}
+
+func waitingIn(messages []Message) time.Time {
 	var since, held time.Time
 	for _, m := range messages {
 		switch {
@@ -23,7 +27,7 @@ func waitingSince(tx Tx, ticket int64) (time.Time, error) {
 			since = earlier(since, m.Received)
 		}
 	}
-	return earlier(since, held), err
+	return earlier(since, held)
 }
 
 // earlier is the first of two moments; one that is zero is none.

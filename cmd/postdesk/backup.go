@@ -59,13 +59,17 @@ type restoreCmd struct {
 	File        string `arg:"" help:"A backup."`
 	Data        string `required:"" placeholder:"DIR" help:"Where the data goes: a directory that is empty or not there. What is restored belongs to its owner."`
 	Release     bool   `help:"Let outgoing mail go at once, though what waited at the backup may have gone out since."`
+	Erasures    string `placeholder:"FILE" help:"List of erasures of the desk that was lost, or its data directory, where it is not found by itself."`
+	NoErasures  bool   `help:"Nothing was erased after this backup, and no list of erasures is left."`
 	SkipNumbers int64  `default:"1000" placeholder:"N" help:"Leave out so many ticket numbers: those after the backup are in people's mail already (${default})."`
 }
 
 // Help is shown by: postdesk restore --help.
 func (restoreCmd) Help() string {
 	return "The restored desk is proven before it is said to be one: the hash of each mail, the structure of the database, the counts. " +
-		"Outgoing mail is held until: postdesk queue release."
+		"Outgoing mail is held until: postdesk queue release. " +
+		"What was erased after the backup is erased again: its list is taken from the configured data directory, or from one beside DIR where the old one was moved; " +
+		"where none is found you have to say so. Erasures that were asked for on a disk that is lost with its list have to be asked for again."
 }
 
 func (cmd *restoreCmd) Run(a *app) error {
@@ -74,7 +78,11 @@ func (cmd *restoreCmd) Run(a *app) error {
 	if cmd.SkipNumbers < 0 {
 		return fault{exitUsage, "--skip-numbers cannot be negative"}
 	}
-	r, err := store.Restore(ctx, cmd.File, cmd.Data, store.RestoreOptions{Release: cmd.Release, SkipNumbers: cmd.SkipNumbers}, a.longWork())
+	options := store.RestoreOptions{Release: cmd.Release, SkipNumbers: cmd.SkipNumbers, Erasures: cmd.Erasures, NoErasures: cmd.NoErasures}
+	if cfg, err := a.config(); err == nil {
+		options.Look = []string{cfg.Data}
+	}
+	r, err := store.Restore(ctx, cmd.File, cmd.Data, options, a.longWork())
 	if errors.Is(err, fs.ErrNotExist) {
 		return fault{exitNoInput, err.Error()}
 	}
@@ -84,6 +92,9 @@ func (cmd *restoreCmd) Run(a *app) error {
 	m := r.Manifest
 	p := &printer{w: a.stdout}
 	p.line("%s: restored and proven: %d tickets, %d messages, %d events, %d mails in files; as of %s", cmd.Data, m.Counts["ticket"], m.Counts["message"], m.Counts["event"], m.RawFiles, shortTime(m.Created))
+	if r.Erased > 0 {
+		p.line("%d erasures that are newer than the backup were done again", r.Erased)
+	}
 	p.line("%d outgoing mails wait that may have gone out after the backup; %d incoming mails were not processed yet", r.Waiting, r.Pending)
 	if cmd.Release {
 		p.line("outgoing mail goes out when the agent starts: those mails perhaps a second time")

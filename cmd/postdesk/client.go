@@ -70,12 +70,41 @@ func (c *client) do(ctx context.Context, method, path string, header http.Header
 	return c.send(ctx, method, path, header, "application/json", bytes.NewReader(data), out)
 }
 
+// open sends JSON and gives the answer as a stream.
+func (c *client) open(ctx context.Context, method, path string, in any) (io.ReadCloser, error) {
+	data, err := json.Marshal(in)
+	if err != nil {
+		return nil, err
+	}
+	res, err := c.request(ctx, method, path, nil, "application/json", bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	return res.Body, nil
+}
+
 // send is do with a body of any type, nil for none.
 func (c *client) send(ctx context.Context, method, path string, header http.Header, mediaType string, body io.Reader, out any) error {
+	res, err := c.request(ctx, method, path, header, mediaType, body)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if out == nil {
+		return nil
+	}
+	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
+		return c.unreachable(err)
+	}
+	return nil
+}
+
+// request gives an answer that is a success; whoever asks closes its body.
+func (c *client) request(ctx context.Context, method, path string, header http.Header, mediaType string, body io.Reader) (*http.Response, error) {
 	// The host is a name only: the transport knows one place to go.
 	req, err := http.NewRequestWithContext(ctx, method, "http://postdesk"+path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for name, values := range header {
 		req.Header[name] = values
@@ -89,19 +118,13 @@ func (c *client) send(ctx context.Context, method, path string, header http.Head
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return c.unreachable(err)
+		return nil, c.unreachable(err)
 	}
-	defer res.Body.Close()
 	if res.StatusCode >= 300 {
-		return refused(res)
+		defer res.Body.Close()
+		return nil, refused(res)
 	}
-	if out == nil {
-		return nil
-	}
-	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
-		return c.unreachable(err)
-	}
-	return nil
+	return res, nil
 }
 
 func (c *client) get(ctx context.Context, path string, query url.Values, out any) error {

@@ -15,6 +15,8 @@ type ticketCmd struct {
 	List ticketListCmd `cmd:"" help:"List tickets, newest update first."`
 	Show ticketShowCmd `cmd:"" help:"Show a ticket with all its messages."`
 	Open ticketOpenCmd `cmd:"" help:"Begin a conversation: a ticket, and the mail to its requester."`
+
+	Redact ticketRedactCmd `cmd:"" help:"Take away for good the words of a message, or one file: a password, a photo."`
 }
 
 type ticketListCmd struct {

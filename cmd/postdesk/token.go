@@ -16,7 +16,7 @@ type tokenCmd struct {
 
 type tokenAddCmd struct {
 	Name    string   `required:"" help:"Whose token it is; its replies bear this name."`
-	Scope   []string `required:"" sep:"," enum:"read,open,reply,note,change,judge,people,consume,send,write,admin" placeholder:"VERB" help:"What it may: read, open, reply, note, change, judge, people, consume, send; write is all of these, and admin everything."`
+	Scope   []string `required:"" sep:"," enum:"read,open,reply,note,change,judge,people,consume,send,redact,write,admin" placeholder:"VERB" help:"What it may: read, open, reply, note, change, judge, people, consume, send, redact; write is all of these, and admin everything."`
 	Queue   []string `placeholder:"KEY" help:"It sees these queues alone; all when none is named."`
 	Program bool     `help:"A program has it: its replies are automatic mail (RFC 3834)."`
 	JSON    bool     `name:"json" help:"Print the token as JSON."`

@@ -47,6 +47,11 @@ func Backup(ctx context.Context, dir, file, program string, progress Progress) (
 	if err := remove(snapshot); err != nil {
 		return m, err
 	}
+	// Before the database: what is done in this list is done in the copy too.
+	erased, err := os.ReadFile(filepath.Join(dir, journalName))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return m, err
+	}
 	progress.tell("database", 0, 0)
 	if err := copyDatabase(ctx, filepath.Join(dir, databaseName), snapshot); err != nil {
 		return m, fmt.Errorf("copy of the database: %w", err)
@@ -60,7 +65,7 @@ func Backup(ctx context.Context, dir, file, program string, progress Progress) (
 	if err != nil {
 		return m, err
 	}
-	if err := errors.Join(archive(ctx, out, m, snapshot, dir, hashes, progress), out.Sync(), out.Close()); err != nil {
+	if err := errors.Join(archive(ctx, out, m, erased, snapshot, dir, hashes, progress), out.Sync(), out.Close()); err != nil {
 		return m, err
 	}
 	if err := os.Rename(partial, file); err != nil {
@@ -124,7 +129,7 @@ func describe(ctx context.Context, snapshot string) (m Manifest, hashes []ticket
 }
 
 // archive writes the file.
-func archive(ctx context.Context, w io.Writer, m Manifest, snapshot, dir string, hashes []ticketing.Hash, progress Progress) error {
+func archive(ctx context.Context, w io.Writer, m Manifest, erased []byte, snapshot, dir string, hashes []ticketing.Hash, progress Progress) error {
 	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest))
 	if err != nil {
 		return err
@@ -136,6 +141,11 @@ func archive(ctx context.Context, w io.Writer, m Manifest, snapshot, dir string,
 	}
 	if err := addFile(t, manifestName, int64(len(head)), bytes.NewReader(head)); err != nil {
 		return err
+	}
+	if len(erased) > 0 {
+		if err := addFile(t, journalName, int64(len(erased)), bytes.NewReader(erased)); err != nil {
+			return err
+		}
 	}
 	if err := addPath(t, databaseName, snapshot); err != nil {
 		return err

@@ -65,7 +65,7 @@ func TestBackupUnderLoad(t *testing.T) {
 			t.Errorf("round %d: %d raw mails and %d files, and there were %d when it began", round, m.Counts["raw"], m.RawFiles, before)
 		}
 		to := filepath.Join(t.TempDir(), "desk")
-		r, err := Restore(t.Context(), file, to, RestoreOptions{SkipNumbers: 1000}, nil)
+		r, err := Restore(t.Context(), file, to, RestoreOptions{SkipNumbers: 1000, NoErasures: true}, nil)
 		ok(t, err)
 		same(t, "manifest", r.Manifest, m)
 		same(t, "waiting, newest event", [2]int64{r.Waiting, r.LastSeq}, [2]int64{1, 1})
@@ -127,7 +127,7 @@ func TestRestoreOfAnOldSchema(t *testing.T) {
 	ok(t, c.close())
 	_, err := Backup(t.Context(), dir, file, "old", nil)
 	ok(t, err)
-	r, err := Restore(t.Context(), file, to, RestoreOptions{}, nil)
+	r, err := Restore(t.Context(), file, to, RestoreOptions{NoErasures: true}, nil)
 	ok(t, err)
 	same(t, "schema", r.Manifest.Schema, int64(1))
 	d := open(t, to)
@@ -226,7 +226,7 @@ func TestRestoreRefuses(t *testing.T) {
 	ok(t, err)
 	for _, tt := range spoilt(t) {
 		to := t.TempDir()
-		_, err := Restore(t.Context(), spoil(t, file, tt.change), to, RestoreOptions{}, nil)
+		_, err := Restore(t.Context(), spoil(t, file, tt.change), to, RestoreOptions{NoErasures: true}, nil)
 		if err == nil || !strings.Contains(err.Error(), tt.want) && !strings.Contains(err.Error(), "malformed") {
 			t.Errorf("%s: error %v, want one with %q", tt.name, err, tt.want)
 		}
@@ -237,9 +237,9 @@ func TestRestoreRefuses(t *testing.T) {
 	text := must[[]byte](t)(os.ReadFile(file))
 	short := filepath.Join(t.TempDir(), "short")
 	ok(t, os.WriteFile(short, text[:len(text)*2/3], 0o600))
-	_, err = Restore(t.Context(), short, t.TempDir(), RestoreOptions{}, nil)
+	_, err = Restore(t.Context(), short, t.TempDir(), RestoreOptions{NoErasures: true}, nil)
 	wantError(t, err, "unexpected EOF")
-	_, err = Restore(t.Context(), file, dir, RestoreOptions{}, nil)
+	_, err = Restore(t.Context(), file, dir, RestoreOptions{NoErasures: true}, nil)
 	wantError(t, err, "is not empty")
 	same(t, "what was there", must[*Audit](t)(Verify(t.Context(), dir, nil)).Problems, []string(nil))
 }

@@ -27,6 +27,7 @@ func writerDSN(path, synchronous string, create bool) string {
 	q["_pragma"] = []string{
 		"page_size(8192)",    // raw mail is written 1.3 times as fast as with 4096
 		"foreign_keys(1)",    // off by default
+		"secure_delete(1)",   // what is deleted is overwritten
 		"temp_store(MEMORY)", // what a statement may have to undo: in a file it is written at each page
 		"cache_size(-32000)", // the index of hashes is hit at random places
 		"wal_autocheckpoint(4000)",

@@ -154,9 +154,11 @@ func publish(f *os.File, path string) error {
 	return syncDir(filepath.Dir(path))
 }
 
-func (d *DB) rawPath(h ticketing.Hash) string {
+func (d *DB) rawPath(h ticketing.Hash) string { return rawPath(d.dir, h) }
+
+func rawPath(dir string, h ticketing.Hash) string {
 	name := h.String()
-	return filepath.Join(d.dir, "raw", name[:2], name)
+	return filepath.Join(dir, "raw", name[:2], name)
 }
 
 // Raw gives the bytes of a message, and an error when they are not what was stored. Nobody

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -24,6 +25,14 @@ type RestoreOptions struct {
 	// SkipNumbers leaves out so many ticket numbers of each queue: the ones after the backup
 	// were given already, and their customers have them.
 	SkipNumbers int64
+	// Erasures is the list of a desk that is newer than the backup, or its directory: what was
+	// erased after the backup is erased again. Without it the list is looked for in Look and
+	// in directories beside the new one; when none is found it must be said with NoErasures
+	// that nothing was erased since.
+	Erasures   string
+	Look       []string
+	NoErasures bool
+	Log        *slog.Logger // nil: nothing is logged
 }
 
 // Restored says what was restored.
@@ -32,6 +41,7 @@ type Restored struct {
 	Waiting  int64 // outgoing mail that waits
 	Pending  int64 // mail that was accepted and not processed yet
 	LastSeq  int64 // the newest event
+	Erased   int   // erasures that were done again
 }
 
 // Restore makes dir from a backup and proves it: the hash of each message, the structure of
@@ -75,11 +85,23 @@ func Restore(ctx context.Context, file, dir string, o RestoreOptions, progress P
 	if err := r.settle(ctx, filepath.Join(dir, databaseName), o); err != nil {
 		return r, err
 	}
+	if r.Erased, err = takeOver(dir, o); err != nil {
+		return r, err
+	}
+	if err := lock.Close(); err != nil {
+		return r, err
+	}
+	if r.Erased > 0 {
+		progress.tell("erasing again", 0, 0)
+		if err := eraseAgain(ctx, dir, o); err != nil {
+			return r, err
+		}
+	}
 	return r, give(dir)
 }
 
 // backupName is what may be in a backup: no other path is written.
-var backupName = regexp.MustCompile(`^(postdesk\.db|raw/[0-9a-f]{2}/[0-9a-f]{64})$`)
+var backupName = regexp.MustCompile(`^(postdesk\.db|erasures|raw/[0-9a-f]{2}/[0-9a-f]{64})$`)
 
 // extract writes the files of a backup into dir.
 func extract(ctx context.Context, from io.Reader, dir string, progress Progress) (m Manifest, err error) {

@@ -6,6 +6,7 @@
 //	search.db    the index of words, which can be made again
 //	lock         held while the store is open
 //	marker       says that a database was here
+//	erasures     what was to be taken away for good: a restored backup has it done again
 package store
 
 import (
@@ -51,6 +52,7 @@ type DB struct {
 	readers chan *conn // a pool: take one, put it back
 	codec   codec
 	recent  *recent
+	journal *journal
 
 	publishing sync.RWMutex // held while a file of raw mail gets its name, or loses it
 
@@ -112,6 +114,9 @@ func (d *DB) start(ctx context.Context, o Options) error {
 	if err := prepareRaw(d.dir); err != nil {
 		return err
 	}
+	if d.journal, err = openJournal(d.dir); err != nil {
+		return err
+	}
 	files, err := schemas()
 	if err != nil {
 		return err
@@ -123,7 +128,7 @@ func (d *DB) start(ctx context.Context, o Options) error {
 	if err := writeMarker(d.dir); err != nil {
 		return err
 	}
-	d.writer = newWriter(writerDSN(path, o.Synchronous, false), o)
+	d.writer = newWriter(d.dir, writerDSN(path, o.Synchronous, false), o)
 	for range ReaderCount {
 		d.readers <- &conn{dsn: readerDSN(path)}
 	}

@@ -19,8 +19,9 @@ var errFinished = errors.New("the transaction is over")
 type tx struct {
 	ctx    context.Context
 	conn   *conn
-	err    error // the first fault of a statement; nothing runs after it
-	staged int64 // octets given to PutRaw
+	dir    string // of the store; only the writer has it
+	err    error  // the first fault of a statement; nothing runs after it
+	staged int64  // octets given to PutRaw
 
 	known   ticketing.Hash // a hash whose row has been seen, and that row
 	knownID int64

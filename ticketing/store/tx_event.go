@@ -52,6 +52,8 @@ func scanEvent(r row) (e ticketing.Event, err error) {
 		jsonCol{&e.Facts}, &k.Queue, &k.Number)
 	if e.Ticket != 0 {
 		e.Name, e.Queue = k.Name(), k.Queue
+	} else if e.Type == ticketing.TicketRemoved { // so that it reaches who followed the queue
+		e.Name, e.Queue = e.Facts["name"], e.Facts["queue"]
 	}
 	return e, err
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -12,7 +13,12 @@ import (
 
 func (t *tx) PutRaw(s ticketing.Staged) error {
 	var body any
-	if s.Encoding != encodingFile {
+	if s.Encoding == encodingFile {
+		// The same bytes may have been erased since they were staged: then the file is gone.
+		if _, err := os.Stat(rawPath(t.dir, s.Hash)); err != nil {
+			return err
+		}
+	} else {
 		body = s.Encoded
 		if s.Encoded == nil {
 			body = []byte{}

@@ -43,8 +43,10 @@ func (r *request) withdraw() bool { return r.state.CompareAndSwap(waiting, withd
 // commits them together, and answers them after that (group commit).
 type writer struct {
 	conn     *conn
+	dir      string // of the store
 	log      *slog.Logger
 	queue    chan *request
+	alone    chan func() // run between transactions
 	finished chan struct{}
 	repeat   bool // Options.Repeat
 
@@ -53,8 +55,8 @@ type writer struct {
 	last                      atomic.Pointer[error] // fault of the last commit, nil when it succeeded
 }
 
-func newWriter(dsn string, o Options) *writer {
-	return &writer{conn: &conn{dsn: dsn}, log: o.Log, repeat: o.Repeat, queue: make(chan *request, 4*batchWrites), finished: make(chan struct{})}
+func newWriter(dir, dsn string, o Options) *writer {
+	return &writer{conn: &conn{dsn: dsn}, dir: dir, log: o.Log, repeat: o.Repeat, alone: make(chan func()), queue: make(chan *request, 4*batchWrites), finished: make(chan struct{})}
 }
 
 // Write runs fn in the writer and returns after its COMMIT. Once fn's turn has come
@@ -99,9 +101,17 @@ func (d *DB) Write(ctx context.Context, fn func(ticketing.Tx) error) error {
 
 func (w *writer) run() {
 	defer close(w.finished)
-	for r := range w.queue {
-		w.waiting.Add(-1)
-		w.batch(r)
+	for {
+		select {
+		case do := <-w.alone:
+			do()
+		case r, open := <-w.queue:
+			if !open {
+				return
+			}
+			w.waiting.Add(-1)
+			w.batch(r)
+		}
 	}
 }
 
@@ -233,7 +243,7 @@ func (w *writer) member(r *request, guarded bool) (staged int64, err error) {
 			return 0, err
 		}
 	}
-	t := &tx{ctx: ctx, conn: w.conn}
+	t := &tx{ctx: ctx, conn: w.conn, dir: w.dir}
 	r.err = w.call(r.fn, t)
 	if r.err == nil {
 		r.err = t.flush()

@@ -99,6 +99,7 @@ func (s *Server) routes(control bool) *http.ServeMux {
 	s.ticketRoutes(api)
 	s.searchRoutes(api)
 	s.messageRoutes(api)
+	s.privacyRoutes(api)
 	s.displayRoutes(api)
 	s.referenceRoutes(api)
 	s.participantRoutes(api)

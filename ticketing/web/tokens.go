@@ -25,7 +25,7 @@ type Token struct {
 type tokenInput struct {
 	Body struct {
 		Name    string   `json:"name" minLength:"1" maxLength:"100" doc:"its replies bear it"`
-		Scope   string   `json:"scope" maxLength:"200" doc:"one or several of read open reply note change judge people consume send, with spaces between; write is all of them; admin is everything" example:"read reply"`
+		Scope   string   `json:"scope" maxLength:"200" doc:"one or several of read open reply note change judge people consume send redact, with spaces between; write is all of them; admin is everything" example:"read reply"`
 		Queues  []string `json:"queues,omitempty" maxItems:"100" doc:"it sees these alone; none is all"`
 		Program bool     `json:"program,omitempty" doc:"a program has it: its replies are automatic mail (RFC 3834)"`
 	}

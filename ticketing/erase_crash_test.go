@@ -1,0 +1,118 @@
+package ticketing_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"testing"
+
+	"postdesk/ticketing"
+	"postdesk/ticketing/mail"
+	"postdesk/ticketing/store"
+)
+
+// dying is a store of a process that dies at its nth step: a write, a cleaning of the disk or
+// a line of the list of erasures, before it or right after.
+type dying struct {
+	*store.DB
+	after bool
+	left  int
+}
+
+func (d *dying) step(do func() error) error {
+	d.left--
+	switch {
+	case d.left > 0:
+		return do()
+	case d.left == 0 && d.after:
+		_ = do() // nobody hears of it
+	}
+	return context.Canceled
+}
+
+func (d *dying) Write(ctx context.Context, fn func(ticketing.Tx) error) error {
+	return d.step(func() error { return d.DB.Write(context.WithoutCancel(ctx), fn) })
+}
+
+func (d *dying) NoteErasure(e ticketing.Erasure) error {
+	return d.step(func() error { return d.DB.NoteErasure(e) })
+}
+
+func (d *dying) Clean(rewrite bool) (c ticketing.Cleaned, err error) {
+	err = d.step(func() error { c, err = d.DB.Clean(rewrite); return err })
+	return c, err
+}
+
+// Wherever the process dies, the next start ends what was noted: nothing is left of the
+// person, and what is there is whole.
+func TestErasureCutOff(t *testing.T) {
+	aviaryDir := t.TempDir()
+	w := worldIn(t, aviaryDir)
+	aviary(t, w.store, w)
+	if _, err := w.store.Clean(false); err != nil { // the log is in the database now
+		t.Fatal(err)
+	}
+	steps := 0
+	for _, after := range []bool{false, true} {
+		for n, ended := 2, false; !ended; n++ { // the first step is the note; before it nothing was promised
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS(aviaryDir)); err != nil {
+				t.Fatal(err)
+			}
+			ended = cutOff(t, dir, n, after)
+			for _, s := range sightings(t, dir, "canary") {
+				t.Fatalf("died at step %d, after it %v: %s", n, after, s)
+			}
+			steps++
+		}
+	}
+	if steps < 20 {
+		t.Errorf("%d steps: it never died", steps)
+	}
+}
+
+// cutOff erases until the process dies, and starts it again.
+func cutOff(t *testing.T, dir string, n int, after bool) (ended bool) {
+	t.Helper()
+	db, err := store.Open(t.Context(), dir, store.Options{Synchronous: "OFF"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := ticketing.New(t.Context(), ticketing.Config{Domain: "desk.example", Queues: []ticketing.Queue{{Key: "SUPPORT", Addresses: []string{"new@desk.example"}, Domain: "desk.example"}},
+		Verify: func(context.Context, []byte, *mail.Message) mail.Authentication { return mail.Authentication{} }}, &dying{db, after, n + 1}) // New writes once
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.ErasePerson(t.Context(), jane, birdAddress)
+	ended = err == nil
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if db, err = store.Open(t.Context(), dir, store.Options{Synchronous: "OFF"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := ticketing.FinishErasures(t.Context(), db, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	a, err := store.Verify(t.Context(), dir, nil)
+	if err != nil || len(a.Problems)+len(a.Notes) > 0 {
+		t.Errorf("died at step %d, after it %v: %+v %v", n, after, a, err)
+	}
+	told := 0
+	err = db.Read(t.Context(), func(tx ticketing.Tx) error {
+		events, err := tx.Events(0, 0)
+		for _, e := range events {
+			if e.Type == ticketing.PersonErased {
+				told++
+			}
+		}
+		return err
+	})
+	if err != nil || told != 1 {
+		t.Errorf("died at step %d, after it %v: told %d times, %v", n, after, told, err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return ended
+}

@@ -1,0 +1,141 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"postdesk/ticketing"
+)
+
+// rewriteMax is the largest database that Clean writes anew while others wait for it: it is
+// done in less time than a Write waits for its turn.
+const rewriteMax = 1 << 30
+
+// Clean takes away what deleted rows have left on the disk. Rows go first and files after
+// them: a file without a row is removed by the next Clean, a row without its file would be
+// a loss. Deleted rows are overwritten where they were (secure_delete); but pages that were
+// split or merged before keep copies, which only writing the database anew takes away.
+func (d *DB) Clean(rewrite bool) (c ticketing.Cleaned, err error) {
+	if err := d.enter(); err != nil {
+		return c, err
+	}
+	defer d.using.Done()
+	ctx := context.Background()
+	if c.Files, err = d.dropFiles(ctx); err != nil {
+		return c, err
+	}
+	copies, err := filepath.Glob(filepath.Join(d.dir, databaseName+".schema-*.*"))
+	for _, old := range copies {
+		err = errors.Join(err, os.Remove(old))
+	}
+	if c.Copies = len(copies); err != nil {
+		return c, err
+	}
+	if rewrite && fileSize(filepath.Join(d.dir, databaseName)) <= rewriteMax {
+		c.Written = true
+		if err := d.alone(ctx, func() error { return rewriteDatabase(ctx, d.dir, nil) }); err != nil {
+			return c, err
+		}
+	}
+	return c, d.alone(ctx, func() error { return d.emptyLog(ctx) })
+}
+
+// dropFiles removes the files of raw mail whose rows are gone. Each is removed in the writer,
+// where no row can be made of it at the same time.
+func (d *DB) dropFiles(ctx context.Context) (n int, err error) {
+	var hashes []ticketing.Hash
+	err = d.read(ctx, func(t *tx) (err error) {
+		hashes, err = list(t, func(r row) (h ticketing.Hash, err error) {
+			err = r.Scan(hashCol{&h})
+			return h, err
+		}, "SELECT hash FROM dropped")
+		return err
+	})
+	for _, h := range hashes {
+		d.recent.take(h)
+		err = errors.Join(err, d.Write(ctx, func(x ticketing.Tx) error {
+			t := x.(*tx)
+			if known, err := t.exists("SELECT 1 FROM raw WHERE hash = $1", h); err != nil || known { // it came again
+				return err
+			}
+			return remove(d.rawPath(h))
+		}), syncDir(filepath.Dir(d.rawPath(h))), d.Write(ctx, func(x ticketing.Tx) error {
+			_, err := x.(*tx).exec("DELETE FROM dropped WHERE hash = $1", h)
+			return err
+		}))
+		n++
+	}
+	return n, err
+}
+
+// alone runs fn while nobody writes.
+func (d *DB) alone(ctx context.Context, fn func() error) error {
+	done := make(chan error, 1)
+	select {
+	case d.writer.alone <- func() { done <- fn() }:
+		return <-done
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// emptyLog brings the log into the database and makes it empty: it has old pages in it.
+// While somebody reads an old moment that cannot be done, and nobody reads for long.
+func (d *DB) emptyLog(ctx context.Context) error {
+	c := &conn{dsn: copyDSN(filepath.Join(d.dir, databaseName))}
+	defer c.close()
+	for try := 0; ; try++ {
+		var busy, frames, done int64
+		err := (&tx{ctx: ctx, conn: c}).get("PRAGMA wal_checkpoint(TRUNCATE)", nil, &busy, &frames, &done)
+		if err != nil || busy == 0 || try > 100 {
+			if err == nil && busy != 0 {
+				err = errors.New("the log of the database cannot be emptied: somebody reads it; try again")
+			}
+			return err
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// rewriteDatabase writes a database anew, without what is deleted in it and with its pages
+// in order.
+func rewriteDatabase(ctx context.Context, dir string, progress Progress) (err error) {
+	path := filepath.Join(dir, databaseName)
+	size := fileSize(path)
+	if err := enoughRoom(dir, 2*size); err != nil { // the new pages go through the log
+		return err
+	}
+	c := &conn{dsn: copyDSN(path)}
+	defer func() { err = errors.Join(err, c.close()) }()
+	done := make(chan struct{})
+	go func() {
+		for tick := time.NewTicker(time.Second); ; {
+			select {
+			case <-done:
+				tick.Stop()
+				return
+			case <-tick.C:
+				progress.tell("compacting", min(fileSize(path+"-wal"), size), size)
+			}
+		}
+	}()
+	defer close(done)
+	return c.exec(ctx, "VACUUM")
+}
+
+func enoughRoom(dir string, need int64) error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return fmt.Errorf("free space of %s: %w", dir, err)
+	}
+	if free := int64(fs.Bavail) * int64(fs.Bsize); free < need {
+		return fmt.Errorf("%s has %d MB left, and to write the database anew takes %d MB: make room", dir, free>>20, need>>20)
+	}
+	return nil
+}
