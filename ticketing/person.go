@@ -71,7 +71,32 @@ func (d *Desk) erase(ctx context.Context, e Erasure) (Certificate, error) {
 		return Certificate{}, err
 	}
 	d.forgets.Store(true)
-	return d.eraser().run(ctx, e)
+	c, err := d.eraser().run(ctx, e)
+	if err == nil && !d.wordsFollow(ctx) {
+		c.Left = append(c.Left, "the index of words, which is behind and forgets them when it has come so far")
+	}
+	return c, err
+}
+
+// wordsTime is how long an erasure waits for the index of words.
+const wordsTime = 30 * time.Second
+
+// wordsFollow waits until the index of words has seen all that happened until now.
+func (d *Desk) wordsFollow(ctx context.Context) bool {
+	if d.cfg.Index == nil {
+		return true
+	}
+	last, err := d.LastSeq(ctx)
+	for end := time.Now().Add(wordsTime); err == nil && time.Now().Before(end); {
+		s, err := d.cfg.Index.State(ctx)
+		if err == nil && s.Seq >= last {
+			return true
+		}
+		if !pause(ctx, 20*time.Millisecond) {
+			break
+		}
+	}
+	return false
 }
 
 // finishErasures does what a crash has cut off, until it is done.

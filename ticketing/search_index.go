@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -140,6 +142,20 @@ func (e Event) changesWords() bool {
 	return false
 }
 
+// takenAway are the messages whose words an erasure, a redaction or the end of their time has
+// taken away or changed.
+func (e Event) takenAway() (ids []int64) {
+	switch e.Type {
+	case PersonErased, MessageRedacted, TicketRemoved:
+		for _, word := range strings.Fields(e.Facts["messages"]) {
+			if id, err := strconv.ParseInt(word, 10, 64); err == nil {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
 // changedWords reads the messages whose words are others since these events, as they are
 // now; what is not there any more is to be taken out.
 func (d *Desk) changedWords(ctx context.Context, events []Event) (put []Document, remove []int64, err error) {
@@ -148,6 +164,7 @@ func (d *Desk) changedWords(ctx context.Context, events []Event) (put []Document
 		if e.changesWords() {
 			ids = append(ids, e.Message)
 		}
+		ids = append(ids, e.takenAway()...)
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
@@ -200,8 +217,8 @@ func (d *Desk) documents(ctx context.Context, read func(Tx) ([]Message, error)) 
 	return put, none, last, err
 }
 
-// hasWords leaves out what says the same to everybody.
-func hasWords(m Message) bool { return m.Kind != KindAcknowledgement }
+// hasWords leaves out what says the same to everybody, and what is gone.
+func hasWords(m Message) bool { return m.Kind != KindAcknowledgement && m.Reason != ReasonErased }
 
 // document has the words of a message: what its author wrote, as it is shown, without quotes.
 func (d *Desk) document(ctx context.Context, m Message) Document {
