@@ -8,7 +8,7 @@ help:
 	@echo "make test-typescript  a client that openapi-typescript makes plays the story"
 	@echo "make test-redmine  the bridge of the examples works with a real Redmine"
 	@echo "make torture  the whole of the tests of which make test runs a share"
-	@echo "make bench  compares with smtp-sink and Dovecot in one run"
+	@echo "make bench  compares with smtp-sink, smtp-source and Dovecot in one run, and with the goals"
 	@echo "make fuzz   fuzzes what parses, FUZZTIME (30s) each; make test does so for 3s"
 	@echo "make check  gofmt, vet, staticcheck"
 	@echo "make build  the static binary bin/postdesk"
@@ -92,9 +92,9 @@ check:
 	go vet -tags redmine ./integration/examples
 	go tool staticcheck ./...
 
+# BENCH="-only acceptance,disk -rounds 3" runs a part of it; BENCH=-help names the sections.
 bench: deps-bench
-	go run ./integration/bench
-	go run ./integration/bench -bombs
+	go run ./integration/bench $(BENCH)
 
 FUZZTIME ?= 30s
 fuzz:

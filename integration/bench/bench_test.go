@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -81,8 +82,7 @@ func TestMeasure(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	tb := table{window: time.Second}
-	tb.begin(load{2048, 32})
+	tb := table{window: time.Second, load: load{2048, 32}, rounds: map[string][]result{}}
 	for i := range 3 {
 		for _, name := range []string{sinkName, dovecotName, agentName} {
 			tb.add(name, result{accepted: float64((i + 1) * 100), done: 50, cpu: 10})
@@ -91,12 +91,35 @@ func TestTable(t *testing.T) {
 	tb.rounds[agentName][2].accepted = 900
 	var out strings.Builder
 	tb.print(&out)
-	for _, want := range []string{"durable acceptance / dovecot            1.00 x  (1.00 - 3.00)", "postdesk            200           (100 - 900)"} {
-		if !strings.Contains(out.String(), want) {
+	r := report{out: &out}
+	r.add(tb.rows(loadGoals{tb.load, 1, 1.5, 1})...)
+	r.add(row{what: "peak memory", unit: "MB", ours: []float64{120}, peer: "dovecot", theirs: []float64{80}, goal: 100, atMost: true, absolute: true})
+	r.print()
+	for _, want := range []string{
+		"postdesk            200           (100 - 900)",
+		`durable acceptance, 2 KB, 32 connections +mails/s +200 +dovecot 200 +1 x \(1 - 3\) +>= 1 x +reached`,
+		`ticketed, .* 50 +dovecot 50 +1 x .* >= 1.5 x +NOT REACHED`,
+		`CPU a .* 10 +smtp-sink 10 +1 x .* <= 1 x +reached`,
+		`peak memory +MB +120 +dovecot 80 +120 +\(120 - 120\) +<= 100 +NOT REACHED`,
+	} {
+		if !regexp.MustCompile(strings.ReplaceAll(want, "(100 - 900)", `\(100 - 900\)`)).MatchString(out.String()) {
 			t.Errorf("want %q in:\n%s", want, out.String())
 		}
 	}
 	if m := median([]float64{4, 1, 3, 2}); m != 2.5 {
 		t.Errorf("the median is %v", m)
+	}
+}
+
+// One section can run alone, and a name that is none is said.
+func TestChoose(t *testing.T) {
+	if all, err := choose(""); err != nil || len(all) != len(sections()) {
+		t.Errorf("%d sections, %v", len(all), err)
+	}
+	if some, err := choose("bombs,acceptance"); err != nil || len(some) != 2 || some[0].name != "bombs" {
+		t.Errorf("%+v, %v", some, err)
+	}
+	if _, err := choose("acceptence"); err == nil {
+		t.Error("a section that is none is taken")
 	}
 }

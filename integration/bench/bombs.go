@@ -102,8 +102,8 @@ func bombs(ctx context.Context, w io.Writer, size int) (err error) {
 
 func explode(ctx context.Context, l *lab.Lab, a *lab.Agent, api *lab.Client, name string, raw []byte, w io.Writer) error {
 	pid := a.PID()
-	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0); err != nil {
-		return err // the peak begins anew
+	if err := resetPeak(pid); err != nil {
+		return err
 	}
 	before, err := cpuTime(pid)
 	if err != nil {
@@ -187,13 +187,4 @@ func outcome(ctx context.Context, api *lab.Client, raw []byte) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("its bytes are not there")
-}
-
-// peakMB is the most memory that a process had since its peak was begun anew.
-func peakMB(pid int) int64 {
-	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	_, rest, _ := strings.Cut(string(data), "VmHWM:")
-	var kb int64
-	fmt.Sscan(rest, &kb)
-	return kb >> 10
 }

@@ -28,34 +28,48 @@ type contender struct {
 	stop      func()
 }
 
-func contenders(ctx context.Context, l *lab.Lab) ([]*contender, error) {
-	var all []*contender
-	for _, start := range []func(context.Context, *lab.Lab) (*contender, error){startSink, startDovecot, startAgent} {
-		c, err := start(ctx, l)
-		if c != nil {
-			all = append(all, c)
-		}
-		if err != nil {
-			return all, err
-		}
+// withContenders runs do with all of them in one lab.
+func withContenders(ctx context.Context, binary string, do func(*lab.Lab, []*contender) error) error {
+	if err := lab.Need("dovecot", "/usr/lib/dovecot/lmtp", "smtp-sink"); err != nil {
+		return err
 	}
-	return all, nil
+	return withLab(ctx, lab.Options{NoPostfix: true}, func(l *lab.Lab) error {
+		var all []*contender
+		defer func() {
+			for _, c := range all {
+				c.stop()
+			}
+		}()
+		agent := func(ctx context.Context, l *lab.Lab) (*contender, error) {
+			c, _, err := startAgent(ctx, l, binary, lab.AgentOptions{})
+			return c, err
+		}
+		for _, start := range []func(context.Context, *lab.Lab) (*contender, error){startSink, startDovecot, agent} {
+			c, err := start(ctx, l)
+			if c != nil {
+				all = append(all, c)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return do(l, all)
+	})
 }
 
-func startAgent(ctx context.Context, l *lab.Lab) (*contender, error) {
-	bin := filepath.Join(l.Dir, "bin")
-	if err := os.Mkdir(bin, 0o755); err != nil {
-		return nil, err
-	}
-	binary, err := lab.Build(ctx, bin)
+func startAgent(ctx context.Context, l *lab.Lab, binary string, o lab.AgentOptions) (*contender, *lab.Agent, error) {
+	a, err := l.NewAgent(binary, o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	a, err := l.NewAgent(binary, lab.AgentOptions{})
-	if err != nil {
-		return nil, err
-	}
-	c := &contender{name: agentName, socket: l.Socket, recipient: "new@" + lab.Domain, drain: a.Drained, clean: func() error { return nil },
+	c := agentContender(l, a)
+	err = a.Start(ctx)
+	c.pid = a.PID()
+	return c, a, err
+}
+
+func agentContender(l *lab.Lab, a *lab.Agent) *contender {
+	return &contender{name: agentName, socket: l.Socket, recipient: "new@" + lab.Domain, drain: a.Drained, clean: func() error { return nil },
 		stop: func() {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
@@ -63,9 +77,6 @@ func startAgent(ctx context.Context, l *lab.Lab) (*contender, error) {
 				fmt.Fprintln(os.Stderr, "bench:", err)
 			}
 		}}
-	err = a.Start(ctx)
-	c.pid = a.PID()
-	return c, err
 }
 
 // process starts a server and waits for its socket.
@@ -137,6 +148,8 @@ service stats {
 }
 `
 
+func dovecotSocket(l *lab.Lab) string { return filepath.Join(l.Dir, "dovecot", "run", "lmtp.sock") }
+
 func startDovecot(ctx context.Context, l *lab.Lab) (*contender, error) {
 	dir := filepath.Join(l.Dir, "dovecot")
 	mails := filepath.Join(dir, "mail")
@@ -150,7 +163,7 @@ func startDovecot(ctx context.Context, l *lab.Lab) (*contender, error) {
 		os.WriteFile(conf, []byte(strings.ReplaceAll(dovecotConf, "DIR", dir)), 0o644)); err != nil {
 		return nil, err
 	}
-	c, err := process(ctx, dovecotName, filepath.Join(dir, "run", "lmtp.sock"), "dovecot", "-F", "-c", conf)
+	c, err := process(ctx, dovecotName, dovecotSocket(l), "dovecot", "-F", "-c", conf)
 	if c != nil {
 		c.clean = func() error { return os.RemoveAll(filepath.Join(mails, "customer")) }
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -14,6 +15,16 @@ const tick = 10 * time.Millisecond
 
 // cpuTime is what a process and its descendants have used, those that ended included.
 func cpuTime(root int) (time.Duration, error) {
+	all, err := family(root)
+	var sum int64
+	for _, ticks := range all {
+		sum += ticks
+	}
+	return time.Duration(sum) * tick, err
+}
+
+// family is a process and its descendants, with the ticks that each has used.
+func family(root int) (map[int]int64, error) {
 	type process struct {
 		parent int
 		ticks  int64
@@ -21,7 +32,7 @@ func cpuTime(root int) (time.Duration, error) {
 	all := map[int]process{}
 	paths, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
@@ -40,16 +51,30 @@ func cpuTime(root int) (time.Duration, error) {
 		all[pid] = p
 	}
 	if _, ok := all[root]; !ok {
-		return 0, fmt.Errorf("process %d has ended", root)
+		return nil, fmt.Errorf("process %d has ended", root)
 	}
-	var sum int64
+	of := map[int]int64{}
 	for pid, p := range all {
 		for up := pid; up > 1; up = all[up].parent {
 			if up == root {
-				sum += p.ticks
+				of[pid] = p.ticks
 				break
 			}
 		}
 	}
-	return time.Duration(sum) * tick, nil
+	return of, nil
+}
+
+// resetPeak begins the peak of a process's memory anew (proc_pid_clear_refs(5)).
+func resetPeak(pid int) error {
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
+}
+
+// peakMB is the most memory that a process had since its peak was begun anew.
+func peakMB(pid int) int64 {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, rest, _ := strings.Cut(string(data), "VmHWM:")
+	var kb int64
+	_, _ = fmt.Sscan(rest, &kb)
+	return kb >> 10
 }

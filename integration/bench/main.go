@@ -1,10 +1,10 @@
-// Command bench compares the agent with its peers on this machine, at the same door
-// and with the same signed messages: Postfix's smtp-sink, which takes mail by LMTP and
-// throws it away, and Dovecot LMTP, which stores it durably (Maildir, mail_fsync=always).
+// Command bench compares the agent with its peers on this machine, at the same door and
+// with the same signed messages: with Dovecot LMTP, which stores mail durably (Maildir,
+// mail_fsync=always), with Postfix's smtp-sink, which throws it away, and with smtp-source.
 //
-// All run interleaved in each round, and the agent's backlog is drained before the
-// next one starts: work that is only put off counts. Quote the ratios; absolute
-// figures move by a factor of two on shared machines.
+// In each round the contenders take turns, and the agent's backlog is drained before the
+// next one starts: work that is only put off counts. Quote the ratios; absolute figures
+// move by a factor of two on shared machines.
 package main
 
 import (
@@ -13,37 +13,117 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"postdesk/integration/lab"
 )
 
-// load is one size of message at one number of connections.
-type load struct{ size, connections int }
+// section measures one thing, and can run alone.
+type section struct {
+	name, says string
+	run        func(context.Context, settings, *report) error
+}
+
+// settings are what the command line says.
+type settings struct {
+	rounds int
+	window time.Duration // how long each contender takes mail in a round
+	binary string        // the agent's program
+}
+
+func sections() []section {
+	return []section{
+		{"acceptance", "mail by LMTP, beside Dovecot and smtp-sink", acceptance},
+		{"memory", "peak memory of the same", memory},
+		{"start", "from the start to the first LMTP reply", start},
+		{"disk", "bytes of the disk for a mail", disk},
+		{"bombs", "mails that are made to hurt", func(ctx context.Context, _ settings, r *report) error {
+			return bombs(ctx, r.out, bombSize)
+		}},
+	}
+}
 
 func main() {
-	rounds := flag.Int("rounds", 5, "rounds of each load; quote nothing from fewer than 5")
-	window := flag.Duration("window", 1500*time.Millisecond, "how long each contender takes mail in a round")
-	hostile := flag.Bool("bombs", false, "measure the agent alone, with mails that are made to hurt")
+	s := settings{}
+	flag.IntVar(&s.rounds, "rounds", 5, "rounds of each comparison; quote nothing from fewer than 5")
+	flag.DurationVar(&s.window, "window", 1500*time.Millisecond, "how long each contender takes mail in a round")
+	only := flag.String("only", "", "run only these sections, as acceptance,bombs")
+	flag.Usage = usage
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	run := func() error { return bench(ctx, *rounds, *window) }
-	if *hostile {
-		run = func() error { return bombs(ctx, os.Stdout, bombSize) }
-	}
-	if err := run(); err != nil {
+	if err := run(ctx, s, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func bench(ctx context.Context, rounds int, window time.Duration) (err error) {
-	if err := lab.Need("dovecot", "/usr/lib/dovecot/lmtp", "smtp-sink"); err != nil {
+func usage() {
+	fmt.Fprintln(flag.CommandLine.Output(), "The sections of -only:")
+	for _, sec := range sections() {
+		fmt.Fprintf(flag.CommandLine.Output(), "  %-12s %s\n", sec.name, sec.says)
+	}
+	flag.PrintDefaults()
+}
+
+// run measures the sections that are named, or all. What a section that fails has
+// measured before, and the others, is shown all the same.
+func run(ctx context.Context, s settings, only string) error {
+	wanted, err := choose(only)
+	if err != nil {
 		return err
 	}
-	l, err := lab.Start(ctx, lab.Options{NoPostfix: true})
+	bin, err := os.MkdirTemp("", "postdesk-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(bin) }()
+	if s.binary, err = lab.Build(ctx, bin); err != nil {
+		return err
+	}
+	r := &report{out: os.Stdout}
+	var failed []string
+	for _, sec := range wanted {
+		start := time.Now()
+		if err := sec.run(ctx, s, r); err != nil {
+			failed = append(failed, fmt.Sprintf("%s: %v", sec.name, err))
+		}
+		r.say("(%s: %.0f s)", sec.name, time.Since(start).Seconds())
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if len(r.rows) > 0 {
+		r.print()
+	}
+	if failed != nil {
+		return fmt.Errorf("%s", strings.Join(failed, "\n"))
+	}
+	return nil
+}
+
+func choose(only string) ([]section, error) {
+	all := sections()
+	if only == "" {
+		return all, nil
+	}
+	var wanted []section
+	for _, name := range strings.Split(only, ",") {
+		i := slices.IndexFunc(all, func(s section) bool { return s.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no section %q; see -help", name)
+		}
+		wanted = append(wanted, all[i])
+	}
+	return wanted, nil
+}
+
+// withLab runs do in a lab, which is gone after it.
+func withLab(ctx context.Context, o lab.Options, do func(*lab.Lab) error) (err error) {
+	l, err := lab.Start(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -52,82 +132,5 @@ func bench(ctx context.Context, rounds int, window time.Duration) (err error) {
 			err = stopErr
 		}
 	}()
-	all, err := contenders(ctx, l)
-	defer func() {
-		for _, c := range all {
-			c.stop()
-		}
-	}()
-	if err != nil {
-		return err
-	}
-	t := table{window: window}
-	for _, ld := range []load{{2 << 10, 32}, {20 << 10, 32}, {1 << 20, 8}} {
-		pool, err := newPool(l.Keys, ld.size)
-		if err != nil {
-			return err
-		}
-		if err := warmUp(ctx, all, pool); err != nil {
-			return err
-		}
-		t.begin(ld)
-		for round := range rounds {
-			for _, c := range all {
-				r, err := measure(ctx, c, pool, ld, window)
-				if err != nil {
-					return fmt.Errorf("%s, round %d of %+v: %w", c.name, round+1, ld, err)
-				}
-				t.add(c.name, r)
-			}
-		}
-		t.print(os.Stdout)
-	}
-	return nil
-}
-
-// warmUp opens what each contender opens once.
-func warmUp(ctx context.Context, all []*contender, p *pool) error {
-	for _, c := range all {
-		if _, err := measure(ctx, c, p, load{0, 4}, 200*time.Millisecond); err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-	}
-	return nil
-}
-
-// result is one round of one contender.
-type result struct {
-	accepted float64 // messages a second that got their 250
-	done     float64 // messages a second, counting the time until all was processed
-	cpu      float64 // microseconds of the server a message, to the end of the processing
-	p50, p99 time.Duration
-}
-
-func measure(ctx context.Context, c *contender, p *pool, ld load, window time.Duration) (result, error) {
-	before, err := cpuTime(c.pid)
-	if err != nil {
-		return result{}, err
-	}
-	start := time.Now()
-	latencies, err := send(ctx, c, p, ld.connections, window)
-	if err != nil {
-		return result{}, err
-	}
-	taken := time.Since(start)
-	if err := c.drain(ctx); err != nil {
-		return result{}, err
-	}
-	whole := time.Since(start)
-	after, err := cpuTime(c.pid)
-	if err != nil {
-		return result{}, err
-	}
-	n := float64(len(latencies))
-	if n == 0 {
-		return result{}, fmt.Errorf("no message was taken")
-	}
-	return result{
-		accepted: n / taken.Seconds(), done: n / whole.Seconds(), cpu: float64((after - before).Microseconds()) / n,
-		p50: latencies[len(latencies)/2], p99: latencies[len(latencies)*99/100],
-	}, c.clean()
+	return do(l)
 }

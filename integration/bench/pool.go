@@ -22,6 +22,11 @@ func newPool(keys *lab.Signer, size int) (*pool, error) {
 	if size > 200<<10 {
 		n = 8
 	}
+	return newPoolOf(keys, size, n)
+}
+
+// newPoolOf makes n messages of a size.
+func newPoolOf(keys *lab.Signer, size, n int) (*pool, error) {
 	p := &pool{}
 	for i := range n {
 		w := writer{rand.New(rand.NewPCG(uint64(i), uint64(size)))}

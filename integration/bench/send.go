@@ -18,14 +18,25 @@ import (
 // send delivers for the time of window over many connections, and gives how long each
 // message took, sorted. Anything but success is an error: a faster refusal must not win.
 func send(ctx context.Context, c *contender, p *pool, connections int, window time.Duration) ([]time.Duration, error) {
+	end := time.Now().Add(window)
+	return deliver(ctx, c, p, connections, func(int) bool { return time.Now().Before(end) })
+}
+
+// sendAll delivers each message of the pool once, and gives their number.
+func sendAll(ctx context.Context, c *contender, p *pool, connections int) (int, error) {
+	took, err := deliver(ctx, c, p, connections, func(n int) bool { return n <= len(p.messages) })
+	return len(took), err
+}
+
+// deliver sends message 1, 2, … over many connections while more says so.
+func deliver(ctx context.Context, c *contender, p *pool, connections int, more func(n int) bool) ([]time.Duration, error) {
 	unique := strconv.FormatInt(time.Now().UnixNano(), 36)
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	latencies := make([][]time.Duration, connections)
 	errs := make([]error, connections)
-	end := time.Now().Add(window)
 	for i := range connections {
-		wg.Go(func() { latencies[i], errs[i] = session(ctx, c, p, unique, &next, end) })
+		wg.Go(func() { latencies[i], errs[i] = session(ctx, c, p, unique, &next, more) })
 	}
 	wg.Wait()
 	all := slices.Concat(latencies...)
@@ -39,7 +50,7 @@ func send(ctx context.Context, c *contender, p *pool, connections int, window ti
 }
 
 // session is one connection. Commands are pipelined (RFC 2920), as Postfix does.
-func session(ctx context.Context, c *contender, p *pool, unique string, next *atomic.Int64, end time.Time) ([]time.Duration, error) {
+func session(ctx context.Context, c *contender, p *pool, unique string, next *atomic.Int64, more func(int) bool) ([]time.Duration, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", c.socket)
 	if err != nil {
 		return nil, err
@@ -56,8 +67,8 @@ func session(ctx context.Context, c *contender, p *pool, unique string, next *at
 	commands := "MAIL FROM:<customer@" + lab.SignedDomain + ">\r\nRCPT TO:<" + c.recipient + ">\r\nDATA\r\n"
 	var latencies []time.Duration
 	var buf []byte
-	for time.Now().Before(end) {
-		buf = p.mail(buf, unique, int(next.Add(1)))
+	for n := int(next.Add(1)); more(n); n = int(next.Add(1)) {
+		buf = p.mail(buf, unique, n)
 		start := time.Now()
 		if err := s.say(commands, 2, 2, 3); err != nil {
 			return latencies, err

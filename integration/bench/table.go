@@ -11,6 +11,7 @@ const (
 	agentName   = "postdesk"
 	dovecotName = "dovecot"
 	sinkName    = "smtp-sink"
+	cpuUnit     = "us CPU/mail"
 )
 
 // table gathers the rounds of one load.
@@ -20,12 +21,9 @@ type table struct {
 	rounds map[string][]result
 }
 
-func (t *table) begin(ld load) { t.load, t.rounds = ld, map[string][]result{} }
-
 func (t *table) add(name string, r result) { t.rounds[name] = append(t.rounds[name], r) }
 
-// print shows medians over the rounds; each ratio is the median of the ratios of the
-// single rounds, since the machine changes its mood from round to round.
+// print shows medians over the rounds.
 func (t *table) print(w io.Writer) {
 	n := len(t.rounds[agentName])
 	fmt.Fprintf(w, "\n%d octets, %d connections, %d rounds of %s\n", t.load.size, t.load.connections, n, t.window)
@@ -38,26 +36,20 @@ func (t *table) print(w io.Writer) {
 			median(column(rs, func(r result) float64 { return r.done })), median(column(rs, func(r result) float64 { return r.cpu })),
 			median(column(rs, func(r result) float64 { return r.p50.Seconds() * 1e3 })), median(column(rs, func(r result) float64 { return r.p99.Seconds() * 1e3 })))
 	}
-	for _, q := range []struct {
-		text, peer string
-		value      func(r result) float64
-	}{
-		{"durable acceptance / dovecot", dovecotName, func(r result) float64 { return r.accepted }},
-		{"ticketed / dovecot", dovecotName, func(r result) float64 { return r.done }},
-		{"durable acceptance / smtp-sink", sinkName, func(r result) float64 { return r.accepted }},
-		{"CPU a ticketed message / smtp-sink", sinkName, func(r result) float64 { return r.cpu }},
-		{"CPU a ticketed message / dovecot", dovecotName, func(r result) float64 { return r.cpu }},
-	} {
-		ours, theirs := column(t.rounds[agentName], q.value), column(t.rounds[q.peer], q.value)
-		var ratios []float64
-		for i := range ours {
-			if theirs[i] > 0 {
-				ratios = append(ratios, ours[i]/theirs[i])
-			}
-		}
-		if len(ratios) > 0 {
-			fmt.Fprintf(w, "  %-36s %7.2f x  (%.2f - %.2f)\n", q.text, median(ratios), slices.Min(ratios), slices.Max(ratios))
-		}
+}
+
+// rows are the comparisons of the load.
+func (t *table) rows(g loadGoals) []row {
+	of := func(what, unit, peer string, goal float64, value func(result) float64) row {
+		return row{what: what + ", " + g.load.String(), unit: unit, ours: column(t.rounds[agentName], value),
+			peer: peer, theirs: column(t.rounds[peer], value), goal: goal, atMost: unit == cpuUnit}
+	}
+	cpu := func(r result) float64 { return r.cpu }
+	return []row{
+		of("durable acceptance", "mails/s", dovecotName, g.accepted, func(r result) float64 { return r.accepted }),
+		of("ticketed", "mails/s", dovecotName, g.ticketed, func(r result) float64 { return r.done }),
+		of("CPU a ticketed mail", cpuUnit, sinkName, g.cpu, cpu),
+		of("CPU a ticketed mail", cpuUnit, dovecotName, 0, cpu),
 	}
 }
 
