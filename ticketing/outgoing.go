@@ -86,6 +86,10 @@ func (d *Desk) SettleOutgoing(ctx context.Context, id int64, s Settlement) error
 		if o.State != OutQueued {
 			return nil // cancelled meanwhile, or settled before
 		}
+		if s.Untried {
+			o.Lease, o.Attempts = time.Time{}, max(0, o.Attempts-1)
+			return tx.UpdateOutgoing(o)
+		}
 		o.State, o.Lease, o.LastReply, o.QueueID, o.NextAttempt = s.State, time.Time{}, s.Reply, s.QueueID, s.NextAttempt
 		o.Status, o.Permanent = "", s.State == OutFailed
 		if s.State != OutSubmitted {

@@ -8,4 +8,5 @@ type Settlement struct {
 	Reply       string        // what the server said, or the fault in words
 	QueueID     string        // Postfix's, when it was submitted
 	NextAttempt time.Time
+	Untried     bool // it was not tried after all: it is as it was before it was claimed
 }

@@ -57,7 +57,14 @@ func newServer(tell func(string, ...any)) *server {
 	return &server{doubts: map[string]int{}, conns: map[net.Conn]bool{}, tell: tell}
 }
 
-func (s *server) become(m mood) { s.mu.Lock(); defer s.mu.Unlock(); s.mood = m }
+func (s *server) become(m mood) {
+	s.mu.Lock()
+	s.mood = m
+	s.mu.Unlock()
+	if m == down {
+		s.cut()
+	}
+}
 
 func (s *server) now() mood { s.mu.Lock(); defer s.mu.Unlock(); return s.mood }
 

@@ -145,6 +145,14 @@ func (w *world) write() {
 	w.deliver(d)
 }
 
+// letterTo is a proven mail of a customer.
+func (w *world) letterTo(to string) delivery {
+	l := &letter{word: fmt.Sprintf("word%dx", len(w.letters)), from: w.customer(), items: 1}
+	w.letters = append(w.letters, l)
+	l.variants = []string{fmt.Sprintf("From: %s\r\nTo: %s\r\nSubject: x\r\nX-Proof: pass\r\nMessage-ID: <%s@customer.example>\r\n\r\nI say %[3]s to you.\r\n", l.from, to, l.word)}
+	return delivery{l, l.variants[0], l.from, []string{to}}
+}
+
 func (w *world) newLetter() delivery {
 	l := &letter{word: fmt.Sprintf("word%dx", len(w.letters)), from: w.customer(), items: 1}
 	w.letters = append(w.letters, l)

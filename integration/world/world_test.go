@@ -60,6 +60,19 @@ func TestWorld(t *testing.T) {
 }
 
 func play(t *testing.T, seed uint64) {
+	live(t, seed, func(w *world) {
+		for w.steps < stepsOf && !w.t.Failed() {
+			w.step()
+		}
+		if !w.t.Failed() {
+			w.settle()
+			w.check()
+		}
+	})
+}
+
+// live makes a world for one history.
+func live(t *testing.T, seed uint64, history func(*world)) {
 	cryptotest.SetGlobalRandom(t, seed)
 	folder := scratch(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -76,13 +89,7 @@ func play(t *testing.T, seed uint64) {
 		if _, err := w.desk.PutConsumer(w.ctx, program, follower, ticketing.Filter{}, 0); err != nil {
 			t.Fatal(err)
 		}
-		for w.steps < stepsOf && !t.Failed() {
-			w.step()
-		}
-		if !t.Failed() {
-			w.settle()
-			w.check()
-		}
+		history(w)
 	})
 }
 

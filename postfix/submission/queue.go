@@ -60,6 +60,7 @@ func (q *Queue) Run(ctx context.Context) error {
 		if q.Err() != nil {
 			limit = 1 // one mail finds out whether the trouble is over
 		}
+		until := time.Now().Add(q.lease)
 		claimed, err := q.source.ClaimOutgoing(ctx, limit, q.lease)
 		if err != nil && ctx.Err() == nil {
 			q.log.Error("the outgoing queue cannot be read; trying again", "error", err)
@@ -70,7 +71,7 @@ func (q *Queue) Run(ctx context.Context) error {
 			q.source.WaitOutgoing(ctx)
 			continue
 		}
-		q.submitAll(ctx, claimed)
+		q.submitAll(ctx, claimed, until)
 		if q.Err() != nil {
 			sleep(ctx, q.backoff())
 		}
@@ -78,8 +79,10 @@ func (q *Queue) Run(ctx context.Context) error {
 	return nil
 }
 
-// submitAll keeps the order within a ticket: its mails go to one worker.
-func (q *Queue) submitAll(ctx context.Context, claimed []ticketing.Outgoing) {
+// submitAll keeps the order within a ticket: its mails go to one worker. When one is put
+// back, so are those behind it.
+func (q *Queue) submitAll(ctx context.Context, claimed []ticketing.Outgoing, until time.Time) {
+	healthy := q.Err() == nil
 	var order []int64
 	byTicket := map[int64][]ticketing.Outgoing{}
 	for _, o := range claimed {
@@ -93,8 +96,10 @@ func (q *Queue) submitAll(ctx context.Context, claimed []ticketing.Outgoing) {
 	for range min(q.workers, len(order)) {
 		wg.Go(func() {
 			for list := range work {
+				back := false
 				for _, o := range list {
-					q.submit(ctx, o)
+					back = back || ctx.Err() != nil || time.Until(until) < q.lease/2 || healthy && q.Err() != nil
+					q.submit(ctx, o, back)
 				}
 			}
 		})
@@ -107,10 +112,12 @@ func (q *Queue) submitAll(ctx context.Context, claimed []ticketing.Outgoing) {
 }
 
 // submit sends one mail and records how it ended, also when ctx ends meanwhile: what
-// the server has taken must not go out again.
-func (q *Queue) submit(ctx context.Context, o ticketing.Outgoing) {
-	s := ticketing.Settlement{State: ticketing.OutQueued, NextAttempt: time.Now()}
-	if ctx.Err() == nil {
+// the server has taken must not go out again. A mail is put back instead when the desk
+// stops, when the trouble of another one would be its own, and when too little is left of
+// the lease: after it somebody may take the mail back, and it must not go out then.
+func (q *Queue) submit(ctx context.Context, o ticketing.Outgoing, back bool) {
+	s := ticketing.Settlement{State: ticketing.OutQueued, Untried: true}
+	if !back {
 		s = q.attempt(ctx, o)
 	}
 	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
