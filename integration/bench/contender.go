@@ -17,10 +17,11 @@ import (
 	"postdesk/integration/lab"
 )
 
-// contender is an LMTP server at a unix socket.
+// contender is an LMTP server at a unix socket, or an SMTP server.
 type contender struct {
 	name      string
-	socket    string
+	socket    string // path; of SMTP ADDRESS:PORT
+	smtp      bool
 	recipient string
 	pid       int
 	drain     func(context.Context) error // waits until all accepted mail is processed

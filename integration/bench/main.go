@@ -38,6 +38,7 @@ func sections() []section {
 	return []section{
 		{"acceptance", "mail by LMTP, beside Dovecot and smtp-sink", acceptance},
 		{"memory", "peak memory of the same", memory},
+		{"through", "from port 25 through Postfix to what a reader sees, beside Dovecot", through},
 		{"start", "from the start to the first LMTP reply", start},
 		{"disk", "bytes of the disk for a mail", disk},
 		{"bombs", "mails that are made to hurt", func(ctx context.Context, _ settings, r *report) error {

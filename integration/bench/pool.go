@@ -42,9 +42,13 @@ func newPoolOf(keys *lab.Signer, size, n int) (*pool, error) {
 
 // mail is message n of a sender's session, up to the final dot.
 func (p *pool) mail(buf []byte, unique string, n int) []byte {
-	buf = fmt.Appendf(buf[:0], "Message-ID: <%s.%d@%s>\r\n", unique, n, lab.SignedDomain)
+	buf = fmt.Appendf(buf[:0], "Message-ID: <%s>\r\n", messageID(unique, n))
 	buf = append(buf, p.messages[n%len(p.messages)]...)
 	return append(buf, ".\r\n"...)
+}
+
+func messageID(unique string, n int) string {
+	return fmt.Sprintf("%s.%d@%s", unique, n, lab.SignedDomain)
 }
 
 type writer struct{ r *rand.Rand }

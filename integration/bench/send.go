@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -15,43 +16,57 @@ import (
 	"postdesk/integration/lab"
 )
 
+// delivery is one mail that got its 250.
+type delivery struct {
+	id   string        // its Message-ID, without angle brackets
+	sent time.Time     // when the last of its data was written
+	took time.Duration // from the first command to the 250
+}
+
 // send delivers for the time of window over many connections, and gives how long each
 // message took, sorted. Anything but success is an error: a faster refusal must not win.
 func send(ctx context.Context, c *contender, p *pool, connections int, window time.Duration) ([]time.Duration, error) {
 	end := time.Now().Add(window)
-	return deliver(ctx, c, p, connections, func(int) bool { return time.Now().Before(end) })
+	all, err := deliver(ctx, c, p, connections, func(int) bool { return time.Now().Before(end) })
+	var latencies []time.Duration
+	for _, d := range all {
+		latencies = append(latencies, d.took)
+	}
+	slices.Sort(latencies)
+	return latencies, err
 }
 
-// sendAll delivers each message of the pool once, and gives their number.
-func sendAll(ctx context.Context, c *contender, p *pool, connections int) (int, error) {
-	took, err := deliver(ctx, c, p, connections, func(n int) bool { return n <= len(p.messages) })
-	return len(took), err
+// sendN delivers n messages, over many connections.
+func sendN(ctx context.Context, c *contender, p *pool, connections, n int) ([]delivery, error) {
+	return deliver(ctx, c, p, connections, func(i int) bool { return i <= n })
 }
 
 // deliver sends message 1, 2, … over many connections while more says so.
-func deliver(ctx context.Context, c *contender, p *pool, connections int, more func(n int) bool) ([]time.Duration, error) {
+func deliver(ctx context.Context, c *contender, p *pool, connections int, more func(n int) bool) ([]delivery, error) {
 	unique := strconv.FormatInt(time.Now().UnixNano(), 36)
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	latencies := make([][]time.Duration, connections)
+	all := make([][]delivery, connections)
 	errs := make([]error, connections)
 	for i := range connections {
-		wg.Go(func() { latencies[i], errs[i] = session(ctx, c, p, unique, &next, more) })
+		wg.Go(func() {
+			all[i], errs[i] = session(ctx, c, p, unique, func() (int, bool) {
+				n := int(next.Add(1))
+				return n, more(n)
+			})
+		})
 	}
 	wg.Wait()
-	all := slices.Concat(latencies...)
-	slices.Sort(all)
-	for _, err := range errs {
-		if err != nil {
-			return all, err
-		}
-	}
-	return all, nil
+	return slices.Concat(all...), errors.Join(errs...)
 }
 
 // session is one connection. Commands are pipelined (RFC 2920), as Postfix does.
-func session(ctx context.Context, c *contender, p *pool, unique string, next *atomic.Int64, more func(int) bool) ([]time.Duration, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", c.socket)
+func session(ctx context.Context, c *contender, p *pool, unique string, next func() (int, bool)) ([]delivery, error) {
+	network, hello := "unix", "LHLO"
+	if c.smtp {
+		network, hello = "tcp", "EHLO"
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, c.socket)
 	if err != nil {
 		return nil, err
 	}
@@ -61,24 +76,28 @@ func session(ctx context.Context, c *contender, p *pool, unique string, next *at
 	if err := s.replies(2); err != nil {
 		return nil, err
 	}
-	if err := s.say("LHLO load.example\r\n", 2); err != nil {
+	if err := s.say(hello+" load.example\r\n", 2); err != nil {
 		return nil, err
 	}
 	commands := "MAIL FROM:<customer@" + lab.SignedDomain + ">\r\nRCPT TO:<" + c.recipient + ">\r\nDATA\r\n"
-	var latencies []time.Duration
+	var done []delivery
 	var buf []byte
-	for n := int(next.Add(1)); more(n); n = int(next.Add(1)) {
+	for n, more := next(); more; n, more = next() {
 		buf = p.mail(buf, unique, n)
 		start := time.Now()
 		if err := s.say(commands, 2, 2, 3); err != nil {
-			return latencies, err
+			return done, err
 		}
-		if err := s.say(string(buf), 2); err != nil {
-			return latencies, err
+		if _, err := conn.Write(buf); err != nil {
+			return done, err
 		}
-		latencies = append(latencies, time.Since(start))
+		sent := time.Now()
+		if err := s.replies(2); err != nil {
+			return done, err
+		}
+		done = append(done, delivery{messageID(unique, n), sent, time.Since(start)})
 	}
-	return latencies, s.say("QUIT\r\n", 2)
+	return done, s.say("QUIT\r\n", 2)
 }
 
 type lmtp struct {
