@@ -15,6 +15,7 @@ const (
 	indexText  = 256 << 10              // octets of a message that are indexed
 	indexTold  = 10 * time.Second       // between lines about a long filling
 	indexLook  = 30 * time.Second       // between looks whether the index can still be read
+	indexYield = 4                      // times as long as a commit took, it rests while mail waits to be decided
 )
 
 // index fills the index of words, after the feed and out of the way of deliveries. Its place
@@ -60,6 +61,7 @@ func (d *Desk) followWords(ctx context.Context) error {
 			}
 			continue
 		}
+		begun := time.Now()
 		state.Seq = events[len(events)-1].Seq
 		put, remove, err := d.changedWords(ctx, events)
 		if err != nil {
@@ -68,7 +70,20 @@ func (d *Desk) followWords(ctx context.Context) error {
 		if err := d.cfg.Index.Apply(ctx, put, remove, state); err != nil {
 			return err
 		}
+		if d.mailWaits(ctx) { // tickets first: words can be a little late
+			pause(ctx, indexYield*time.Since(begun))
+		}
 	}
+}
+
+// mailWaits says that mail was accepted and is not decided yet.
+func (d *Desk) mailWaits(ctx context.Context) (waits bool) {
+	err := d.store.Read(ctx, func(tx Tx) error {
+		pending, err := tx.PendingArrivals(0, 1)
+		waits = len(pending) > 0
+		return err
+	})
+	return err == nil && waits
 }
 
 // wordEvents waits a while for events, and for those that come close behind.
