@@ -170,3 +170,42 @@ func restoreWithout(d *desk, backup string) {
 }
 
 func toBird(m sink.Mail) bool { return slices.Contains(m.To, "canary@"+lab.SignedDomain) }
+
+// Tickets and events whose time is over go by the command, and who follows the feed from before
+// learns where to go on.
+func TestRetentionByCommand(t *testing.T) {
+	t.Parallel()
+	d := stoppedDesk(t, 2*time.Minute, lab.Options{}, lab.AgentOptions{Extra: `keep_events = "1ms"`})
+	config, err := os.ReadFile(d.agent.Config)
+	d.must(err)
+	d.must(os.WriteFile(d.agent.Config, bytes.ReplaceAll(config, []byte(`key = "SUPPORT"`), []byte("key = \"SUPPORT\"\nretention = \"1ms\"")), 0o600))
+	d.must(d.agent.Start(d.ctx))
+	d.connect()
+	d.write(lab.Letter{From: jane, To: "new@" + lab.Domain, Subject: "Canary", MessageID: "canary@" + lab.SignedDomain, Body: strings.Repeat(canaryWords+"\n", 4000)})
+	ticket := d.waitTickets(1)[0].Name
+	_, err = d.agent.Command(d.ctx, "status", ticket, "closed")
+	d.must(err)
+	said, err := d.agent.Command(d.ctx, "retention", "--dry-run")
+	d.must(err)
+	if !strings.Contains(said, "SUPPORT") || !strings.Contains(said, "to be removed") {
+		t.Errorf("dry run: %s", said)
+	}
+	d.waitTickets(1)
+	said, err = d.agent.Command(d.ctx, "retention")
+	d.must(err)
+	t.Log(said)
+	d.waitTickets(0)
+	d.until("the events to go", func() (bool, error) { // once our own consumers have seen them
+		_, err := d.agent.Command(d.ctx, "retention")
+		d.must(err)
+		_, err = d.agent.Command(d.ctx, "events", "--after", "1")
+		return err != nil && strings.Contains(err.Error(), "not kept any more"), nil
+	})
+	if seen := canarySeen(t, filepath.Join(d.agent.Data, "raw")); len(seen) > 0 {
+		t.Errorf("files that are left: %v", seen)
+	}
+	d.must(d.agent.Stop(d.ctx))
+	if said, err := d.agent.Command(d.ctx, "verify"); err != nil || !strings.HasPrefix(said, "ok ") {
+		t.Errorf("verify: %s %v", said, err)
+	}
+}

@@ -66,7 +66,7 @@ func EventTypes() []EventType {
 		{MessageRedacted, "Words or a file of a message were taken away for good, by whoever acted.", ofMessage, []Fact{
 			erasure, fact("what", "was redacted", "message", "attachment"), fact("why", "in the words of who did it"), changed}},
 		{PersonErased, "A person was erased from a ticket, or from what is of none: forget what you keep of these messages, and read them again if you must.", nil, []Fact{erasure, changed}},
-		{TicketRemoved, "A ticket was removed when its time was over, with all that was in it.", nil, []Fact{fact("name", "of the ticket"), fact("queue", "its key"), fact("messages", "numbers of its messages, with spaces between")}},
+		{TicketRemoved, "A ticket was removed when its time was over, with these messages; a large one goes in several steps.", nil, []Fact{fact("name", "of the ticket"), fact("queue", "its key"), fact("messages", "numbers of its messages, with spaces between"), fact("whole", "nothing is left of the ticket", "true", "false")}},
 		{EventErased, "What this event was about is gone; its number stays.", nil, []Fact{fact("was", "its type")}},
 		{ConsumerFailed, "A consumer of the feed could not handle an event, and has passed over it.", nil, []Fact{fact("consumer", "its name"), fact("event", "number of the event")}},
 	})

@@ -42,7 +42,11 @@ type Config struct {
 	// MaxAttachmentBytes bounds the files of one reply, all together; 0 is 7 MB, which is
 	// what fits into a mail by Postfix's default message_size_limit.
 	MaxAttachmentBytes int64
-	Index              Index // of words; nil: nothing can be searched for
+	// KeepEvents is for how long events are kept; 0 is for ever.
+	KeepEvents time.Duration
+	// RetireAfter is how long after the start what is over is first removed; 0 is 10 minutes.
+	RetireAfter time.Duration
+	Index       Index // of words; nil: nothing can be searched for
 }
 
 // Desk owns every rule about tickets.
@@ -87,6 +91,9 @@ func New(ctx context.Context, cfg Config, store Store) (*Desk, error) {
 	}
 	if cfg.MaxAttachmentBytes == 0 {
 		cfg.MaxAttachmentBytes = 7_000_000
+	}
+	if cfg.RetireAfter == 0 {
+		cfg.RetireAfter = 10 * time.Minute
 	}
 	if cfg.Verify == nil {
 		return nil, errors.New("a desk without a verifier")
@@ -225,6 +232,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	wg.Go(func() { d.verifyLate(ctx) })
 	wg.Go(func() { d.index(ctx) })
 	wg.Go(func() { d.finishErasures(ctx) })
+	wg.Go(func() { d.retire(ctx) })
 	wg.Wait()
 	return nil
 }

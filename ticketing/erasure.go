@@ -2,6 +2,7 @@ package ticketing
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"time"
 )
@@ -46,6 +47,8 @@ type Erasures interface {
 	// the database from before upgrades, and what is left in pages and in the log. It says
 	// whether the database was written anew, which a large one is by Compact alone.
 	Clean(rewrite bool) (Cleaned, error)
+	// DropFiles removes the files of raw mail whose rows are gone.
+	DropFiles(ctx context.Context) (int, error)
 }
 
 // Cleaned is what Clean has done.
@@ -125,6 +128,14 @@ type Forgetting interface {
 	Forgotten(digest Hash) (bool, error)
 	AnyForgotten() (bool, error)
 	RemoveDomain(name string) error
+	// ClosedBefore gives tickets of a queue that were closed before a time and have nothing
+	// that waits, those first that were closed first; CountClosed counts them.
+	ClosedBefore(queue string, before time.Time, limit int) ([]Ticket, error)
+	CountClosed(queue string, before time.Time) (Expired, error)
+	// ForgetEventsOf empties the events about a message that is to be removed.
+	ForgetEventsOf(ticket, message int64) error
+	// TruncateEvents takes away all events up to one.
+	TruncateEvents(until int64) error
 	// Removed is what an erasure has removed so far, and whether its event was appended.
 	Removed(erasure string) (r Removed, told bool, err error)
 	PutRemoved(erasure string, r Removed, told bool) error

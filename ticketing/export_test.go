@@ -15,3 +15,13 @@ func (d *Desk) VerifyRound(ctx context.Context) error {
 	_, err := d.verifyRound(ctx)
 	return err
 }
+
+// SeenByOwn says that our own consumers have looked at an event.
+func (d *Desk) SeenByOwn(seq int64) bool {
+	for _, name := range []string{responder, notifier} {
+		if at, _ := d.seen.Load(name); at != seq {
+			return false
+		}
+	}
+	return true
+}

@@ -22,6 +22,7 @@ type Queue struct {
 	Acknowledge     string   // AcknowledgeProven (default) or AcknowledgeOff
 	Acknowledgement Template // Markdown; the zero value is the desk's own text
 
+	Retention time.Duration // after which a closed ticket is removed; 0 is never
 	EndsAfter time.Duration // after which an answer to a closed ticket opens a linked one; 0 is 14 days, below 0 is never
 
 	Reply     Template // what stands around an answer's Text; the zero value is the Text alone

@@ -16,7 +16,7 @@ const local = ""
 // operations are the commands, each with the operation of the API that does the same.
 var operations = map[string]string{
 	"ticket list": "listTickets", "ticket show": "getTicket", "ticket open": "openTicket", "search": "searchMessages", "reply": "addReply", "note": "addNote", "ask": "addQuestion",
-	"ticket redact": "redactMessage", "person export": "exportPerson", "person erase": "erasePerson", "status": "updateTicket", "assign": "updateTicket", "prio": "updateTicket", "tag": "updateTicket", "ref": "addReference",
+	"ticket redact": "redactMessage", "person export": "exportPerson", "person erase": "erasePerson", "retention": "retire", "status": "updateTicket", "assign": "updateTicket", "prio": "updateTicket", "tag": "updateTicket", "ref": "addReference",
 	"held": "listHeld", "accept": "acceptMessage", "dismiss": "dismissMessage",
 	"participant list": "getTicket", "participant add": "addParticipant", "participant remove": "removeParticipant", "participant mute": "muteParticipant", "participant unmute": "muteParticipant", "participant revoke": "revokeParticipant",
 	"events": "streamEvents", "queue list": "listOutgoing", "queue retry": "retryOutgoing", "queue cancel": "cancelOutgoing", "queue hold": "holdOutgoing", "queue release": "holdOutgoing",

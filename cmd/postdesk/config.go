@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -158,8 +159,26 @@ func (c *config) queues() []ticketing.Queue {
 			Acknowledge: q.Acknowledge, Acknowledgement: template(q.Acknowledgement),
 			Reply: template(q.ReplyTemplate), Signature: template(q.Signature), Quote: q.Quote, QuoteHead: template(q.QuoteHead)}
 		out[i].EndsAfter, _ = q.endsAfter() // was checked
+		out[i].Retention, _ = age(q.Retention)
 	}
 	return out
+}
+
+// age reads a duration that may be in days, as 730d; empty is 0.
+func age(s string) (d time.Duration, err error) {
+	if s == "" {
+		return 0, nil
+	}
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, numErr := strconv.ParseUint(days, 10, 16)
+		d, err = time.Duration(n)*24*time.Hour, numErr
+	} else {
+		d, err = time.ParseDuration(s)
+	}
+	if err == nil && d <= 0 {
+		err = errors.New("not above 0")
+	}
+	return d, err
 }
 
 // endsAfter is 0 for the default, below 0 for never.

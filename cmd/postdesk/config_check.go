@@ -42,6 +42,9 @@ func (c *config) check() error {
 	if !hostname.MatchString(c.Domain) {
 		return wrong("domain", "%q is no domain name", c.Domain)
 	}
+	if _, err := age(c.KeepEvents); err != nil {
+		return wrong("keep_events", "%q: want days such as 1095d, or nothing to keep events", c.KeepEvents)
+	}
 	if !filepath.IsAbs(c.Data) {
 		return wrong("data", "%q: want a path from the root", c.Data)
 	}
@@ -201,6 +204,9 @@ func (q queueConfig) checkTrust(setting string) error {
 	case group && headerName.MatchString(field):
 	default:
 		return wrong(setting+"automatic", "%q is none of ticket, fold, group:FIELD as group:Subject", q.Automatic)
+	}
+	if _, err := age(q.Retention); err != nil {
+		return wrong(setting+"retention", "%q: want days such as 730d, or nothing to keep tickets", q.Retention)
 	}
 	if _, err := q.endsAfter(); err != nil {
 		return wrong(setting+"ends_after", "%q: want a duration such as 336h, or never", q.EndsAfter)

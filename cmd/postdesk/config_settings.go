@@ -7,6 +7,7 @@ type config struct {
 	Domain        string            `toml:"domain" help:"Domain of ticket addresses, as support-ticket.example. Needed."`
 	Data          string            `toml:"data" help:"Directory of everything that must not be lost: database, raw mail, keys."`
 	SharedDomains []string          `toml:"shared_domains" help:"Domains that have mailboxes beside the desk; postmaster@ is not the desk's there."`
+	KeepEvents    string            `toml:"keep_events" help:"Events older than this, as 1095d, are removed from the beginning of the feed; empty: never."`
 	Roles         map[string]string `toml:"roles" help:"DOMAIN = KEY of the queue that gets postmaster@ and abuse@ of it, where that is not the first queue of the domain."`
 	LMTP          lmtpConfig        `toml:"lmtp" help:"The door for mail."`
 	Submission    submissionConfig  `toml:"submission" help:"Where answers go out: Postfix's submission service."`
@@ -76,6 +77,7 @@ type queueConfig struct {
 	Automatic       string   `toml:"automatic" help:"What mail by machine becomes: ticket; fold, one ticket a day; group:FIELD, one a day and value of that field, as group:Subject."`
 	Acknowledge     string   `toml:"acknowledge" help:"proven: who wrote with proof gets a word that the mail has arrived, once in 10 minutes; or off."`
 	Acknowledgement string   `toml:"acknowledgement" help:"Its text, a template in Markdown; empty: the built-in one."`
+	Retention       string   `toml:"retention" help:"A ticket is removed with all that belongs to it so long after it was closed, as 730d; empty: never."`
 	EndsAfter       string   `toml:"ends_after" help:"An answer after a ticket was closed for so long opens a ticket of its own, linked; never: it opens the old one again."`
 
 	ReplyTemplate string `toml:"reply_template" help:"Template in Markdown around {{.Text}}; empty: the text alone."`

@@ -126,7 +126,8 @@ func (c *config) agent() (parts agent.Config, err error) {
 
 // desk is what the configuration says of the desk's rules.
 func (c *config) desk() ticketing.Config {
-	return ticketing.Config{Domain: c.Domain, Queues: c.queues(), Roles: c.roles(), Staff: c.staff(), MaxAttachmentBytes: c.Submission.MaxAttachmentBytes}
+	keepEvents, _ := age(c.KeepEvents) // was checked
+	return ticketing.Config{KeepEvents: keepEvents, Domain: c.Domain, Queues: c.queues(), Roles: c.roles(), Staff: c.staff(), MaxAttachmentBytes: c.Submission.MaxAttachmentBytes}
 }
 
 // submission is how mail goes out; nothing is dialled, but the password is read once.

@@ -114,7 +114,7 @@ func (a *audit) references() error {
 	for _, q := range []struct{ query, text string }{
 		{"SELECT seq FROM event e WHERE message IS NOT NULL AND NOT EXISTS (SELECT 1 FROM message WHERE id = e.message)", "event %d is about a message that is not there"},
 		{"SELECT seq FROM event e WHERE outgoing IS NOT NULL AND NOT EXISTS (SELECT 1 FROM outgoing WHERE id = e.outgoing)", "event %d is about an outgoing mail that is not there"},
-		{"SELECT id FROM ticket k WHERE last_seq <> coalesce((SELECT max(seq) FROM event WHERE ticket = k.id), 0)", "the newest event of ticket %d is not the one that it names"},
+		{"SELECT id FROM ticket k WHERE last_seq <> coalesce((SELECT max(seq) FROM event WHERE ticket = k.id), 0) AND last_seq >= " + oldestEvent, "the newest event of ticket %d is not the one that it names"},
 		{"SELECT id FROM ticket k WHERE number > coalesce((SELECT value FROM counter WHERE name = 'ticket:' || k.queue), 0)", "the number of ticket %d will be given again"},
 		{"SELECT id FROM message m WHERE seq > (SELECT value FROM counter WHERE name = 'event')", "message %d is of an event that is not there"},
 		{"SELECT seq FROM dead_letter d WHERE NOT EXISTS (SELECT 1 FROM event WHERE seq = d.seq)", "a dead letter is of event %d, which is not there"},
@@ -129,7 +129,7 @@ func (a *audit) references() error {
 		a.several(q.text, ids)
 	}
 	query := "SELECT count(*) FROM raw r WHERE true"
-	for _, user := range []string{"arrival", "message", "outgoing", "attachment"} {
+	for _, user := range []string{"arrival", "message", "outgoing", "attachment", "upload"} {
 		if a.has(user) {
 			query += " AND NOT EXISTS (SELECT 1 FROM " + user + " WHERE raw = r.id)"
 		}
@@ -150,21 +150,25 @@ func (a *audit) several(text string, ids []int64) {
 	}
 }
 
-// sequences: events are numbered from 1 without gaps, up to the counter.
+// oldestEvent is the number of the first event that is kept.
+const oldestEvent = "coalesce((SELECT value FROM counter WHERE name = '" + oldestCounter + "'), 1)"
+
+// sequences: events are numbered from 1, or from where they are kept, without gaps, up to
+// the counter.
 func (a *audit) sequences() error {
 	counter, err := a.t.LastSeq()
 	if err != nil {
 		return err
 	}
-	last, err := one(a.t, scanInt, "SELECT coalesce(max(seq), 0) FROM event")
+	last, err := one(a.t, scanInt, "SELECT coalesce(max(seq), "+oldestEvent+" - 1) FROM event")
 	if err != nil {
 		return err
 	}
 	if last != counter {
 		a.problem("the newest event is %d, and the counter says %d", last, counter)
 	}
-	gaps, err := list(a.t, scanInt, `SELECT seq FROM event e WHERE seq > 1 AND NOT EXISTS (SELECT 1 FROM event WHERE seq = e.seq - 1)
-		UNION ALL SELECT min(seq) FROM event HAVING min(seq) > 1 LIMIT 1000`)
+	gaps, err := list(a.t, scanInt, `SELECT seq FROM event e WHERE seq > (SELECT min(seq) FROM event) AND NOT EXISTS (SELECT 1 FROM event WHERE seq = e.seq - 1)
+		UNION ALL SELECT min(seq) FROM event HAVING min(seq) <> `+oldestEvent+" LIMIT 1000")
 	a.several("before event %d one is missing", gaps)
 	return err
 }

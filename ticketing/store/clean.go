@@ -27,7 +27,7 @@ func (d *DB) Clean(rewrite bool) (c ticketing.Cleaned, err error) {
 	}
 	defer d.using.Done()
 	ctx := context.Background()
-	if c.Files, err = d.dropFiles(ctx); err != nil {
+	if c.Files, err = d.DropFiles(ctx); err != nil {
 		return c, err
 	}
 	copies, err := filepath.Glob(filepath.Join(d.dir, databaseName+".schema-*.*"))
@@ -46,9 +46,9 @@ func (d *DB) Clean(rewrite bool) (c ticketing.Cleaned, err error) {
 	return c, d.alone(ctx, func() error { return d.emptyLog(ctx) })
 }
 
-// dropFiles removes the files of raw mail whose rows are gone. Each is removed in the writer,
+// DropFiles removes the files of raw mail whose rows are gone. Each is removed in the writer,
 // where no row can be made of it at the same time.
-func (d *DB) dropFiles(ctx context.Context) (n int, err error) {
+func (d *DB) DropFiles(ctx context.Context) (n int, err error) {
 	var hashes []ticketing.Hash
 	err = d.read(ctx, func(t *tx) (err error) {
 		hashes, err = list(t, func(r row) (h ticketing.Hash, err error) {

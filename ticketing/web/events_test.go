@@ -3,18 +3,15 @@ package web
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	_ "modernc.org/sqlite"
 
 	"postdesk/ticketing"
 )
@@ -22,12 +19,7 @@ import (
 // prune takes events away from below, as a site does that does not keep them for ever.
 func (s *site) prune(until int64) {
 	s.t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "postdesk.db")+"?_pragma=busy_timeout(5000)")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.ExecContext(s.t.Context(), "DELETE FROM event WHERE seq <= ?", until); err != nil {
+	if err := s.db.Write(s.t.Context(), func(tx ticketing.Tx) error { return tx.TruncateEvents(until) }); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -24,6 +24,12 @@ type eraseInput struct {
 	}
 }
 
+type retireInput struct {
+	Body struct {
+		DryRun bool `json:"dry_run,omitempty" doc:"say what would go, and take nothing"`
+	}
+}
+
 type redactInput struct {
 	MessagePath
 	Body struct {
@@ -41,6 +47,8 @@ func (s *Server) privacyRoutes(api huma.API) {
 	erase := route("POST", "/people/erase", "erasePerson", "Take away for good what the desk holds of a person", ticketing.VerbAdmin, "")
 	erase.Description += " The answer is a certificate that names nobody. Asked again it goes on, or finds nothing."
 	huma.Register(api, erase, s.erasePerson)
+	retire := route("POST", "/retention", "retire", "Remove tickets and events whose time is over, or say which", ticketing.VerbAdmin, "")
+	huma.Register(api, retire, s.retire)
 	redact := route("POST", "/messages/{id}/redact", "redactMessage", "Take away for good the words of a message, or one file", ticketing.VerbRedact, ofMessage)
 	redact.Description += " Readers see [redacted]; so does whoever quotes it in the ticket. What brings it and waits to go out is cancelled."
 	redact.Errors = append(redact.Errors, http.StatusConflict)
@@ -84,6 +92,18 @@ func (s *Server) erasePerson(ctx context.Context, in *eraseInput) (*body[ticketi
 	// Whoever asked may go away: what was begun is done.
 	c, err := s.desk.ErasePerson(context.WithoutCancel(ctx), actor(ctx), in.Body.Address)
 	return s.certified(ctx, c, err)
+}
+
+func (s *Server) retire(ctx context.Context, in *retireInput) (*body[ticketing.Retention], error) {
+	do := s.desk.Retire
+	if in.Body.DryRun {
+		do = s.desk.Expired
+	}
+	r, err := do(ctx)
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	return &body[ticketing.Retention]{r}, nil
 }
 
 func (s *Server) redactMessage(ctx context.Context, in *redactInput) (*body[ticketing.Certificate], error) {

@@ -134,6 +134,7 @@ var bodies = map[string]string{
 	"addImport":         "{\"queue\":\"SALES\",\"status\":\"closed\"}\n",
 	"exportPerson":      `{"address":"canary@customer.example"}`,
 	"erasePerson":       `{"address":"canary@customer.example"}`,
+	"retire":            `{"dry_run":true}`,
 	"redactMessage":     `{"why":"x"}`,
 	"explain":           "Subject: x\r\n\r\nx",
 	"holdOutgoing":      `{"hold":true}`,
