@@ -1,6 +1,7 @@
 package lmtp
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"net"
@@ -25,16 +26,25 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: nc, server: l.server}
+	c := &conn{Conn: nc, server: l.server, in: bufio.NewReaderSize(nc, readSize)}
 	l.server.opened(c)
 	return c, nil
 }
 
+// readSize is how much is read at once; go-smtp would read 4 KB, and set a limit of time
+// each time.
+const readSize = 32 << 10
+
 // conn limits the time of every single read and write, since go-smtp's own limit
-// counts from the DATA command on, and tells the server when it ends.
+// counts from the DATA command on, and tells the server when it ends. Replies are kept
+// back until the client must be waited for, as RFC 2920 section 3.2 wants it: one write
+// for all the commands that came together.
 type conn struct {
 	net.Conn
 	server *Server
+	in     *bufio.Reader
+	mu     sync.Mutex // of out
+	out    []byte
 	once   sync.Once
 	inData atomic.Bool // a message is read, whose lines may have any length
 	last   atomic.Bool // nothing more is read: the server is stopping
@@ -42,11 +52,21 @@ type conn struct {
 }
 
 func (c *conn) Read(p []byte) (int, error) {
+	if c.in.Buffered() == 0 {
+		c.mu.Lock()
+		err := c.flush(c.server.stall)
+		c.mu.Unlock()
+		if err != nil {
+			return 0, err
+		}
+	}
 	if c.last.Load() {
 		return 0, net.ErrClosed
 	}
-	c.server.setReadDeadline(c)
-	n, err := c.Conn.Read(p)
+	if c.in.Buffered() == 0 {
+		c.server.setReadDeadline(c)
+	}
+	n, err := c.in.Read(p)
 	c.line += n
 	if end := bytes.LastIndexByte(p[:n], '\n'); end >= 0 {
 		c.line = n - end - 1
@@ -68,11 +88,32 @@ func (c *conn) Write(p []byte) (int, error) {
 		// also when the server is told to stop in the same moment.
 		c.server.setPhase(c, busy)
 	}
-	c.SetWriteDeadline(time.Now().Add(c.server.stall))
-	return c.Conn.Write(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out = append(c.out, p...)
+	if len(c.out) < readSize {
+		return len(p), nil
+	}
+	return len(p), c.flush(c.server.stall)
+}
+
+// flush writes the replies that were kept back. mu is held.
+func (c *conn) flush(limit time.Duration) error {
+	if len(c.out) == 0 {
+		return nil
+	}
+	c.SetWriteDeadline(time.Now().Add(limit))
+	_, err := c.Conn.Write(c.out)
+	c.out = c.out[:0]
+	return err
 }
 
 func (c *conn) Close() error {
+	// Who is in mid-write is cut off; what nobody writes is the last reply.
+	if c.mu.TryLock() {
+		_ = c.flush(min(grace, c.server.stall)) // the client may be gone
+		c.mu.Unlock()
+	}
 	err := c.Conn.Close()
 	c.once.Do(func() { c.server.closed(c) })
 	return err
