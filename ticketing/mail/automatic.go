@@ -142,7 +142,7 @@ func isDaemon(local string) bool {
 // isRobot is for names that take no answer, or give one by machine (RFC 3834 section 2,
 // RFC 2142 section 6).
 func isRobot(local string) bool {
-	plain := strings.NewReplacer("-", "", "_", "", ".", "").Replace(local)
+	plain := strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(local, "-", ""), "_", ""), ".", "")
 	switch plain {
 	case "noreply", "donotreply", "dontreply", "neverreply", "nepasrepondre", "noresponder", "naoresponda", "nonrispondere", "nichtantworten", "keineantwort", "intesvara",
 		"listserv", "majordomo", "autoreply", "autoresponder", "autorespond", "autoresponse", "bounce", "bounces", "devnull", "nobody":

@@ -244,7 +244,10 @@ func metaCharset(b []byte) string {
 func normalText(s string) string {
 	s = strings.TrimPrefix(strings.ToValidUTF8(s, "\uFFFD"), "\uFEFF")
 	if strings.ContainsRune(s, '\r') {
-		s = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
+		s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
+	}
+	if isPrintable(s) {
+		return s
 	}
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -255,4 +258,16 @@ func normalText(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// isPrintable says at a glance that a text has no control characters but line ends and
+// tabs; it may say no of one that has none.
+func isPrintable(s string) bool {
+	for i := range len(s) {
+		// 0xC2 begins U+0080 to U+00BF in UTF-8.
+		if c := s[i]; c < ' ' && c != '\n' && c != '\t' || c == 0x7f || c == 0xc2 {
+			return false
+		}
+	}
+	return true
 }

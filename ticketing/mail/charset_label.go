@@ -21,7 +21,7 @@ import (
 func findCharset(label string) charset {
 	label = strings.ToLower(strings.Trim(label, " \t\"'"))
 	label = strings.TrimPrefix(label, "charset=")
-	label = strings.NewReplacer("_", "-", " ", "-").Replace(label)
+	label = strings.ReplaceAll(strings.ReplaceAll(label, "_", "-"), " ", "-")
 	if i := strings.IndexAny(label, ";:,(\"'"); i > 0 { // "iso_8859-1:1987" has a year
 		label = strings.Trim(label[:i], "-")
 	}

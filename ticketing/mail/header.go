@@ -187,7 +187,7 @@ func oneLine(s string) string {
 	if !strings.ContainsAny(s, "\x00\r\n") {
 		return s
 	}
-	return strings.NewReplacer("\x00", "", "\r", " ", "\n", " ").Replace(s)
+	return strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(s, "\x00", ""), "\r", " "), "\n", " ")
 }
 
 // fieldName is the name in front of the colon, empty when the line is no field. A space

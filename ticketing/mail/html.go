@@ -315,12 +315,16 @@ func (w *textWriter) text(s string) {
 		}
 		return
 	}
-	isSpace := func(r rune) bool { return strings.ContainsRune(" \n\t\r\f", r) }
-	for i, word := range strings.FieldsFunc(s, isSpace) {
-		w.space = w.space || i > 0 || isSpace(rune(s[0]))
+	for i, word := range strings.FieldsFunc(s, isHTMLSpace) {
+		w.space = w.space || i > 0 || isHTMLSpace(rune(s[0]))
 		w.put(word)
 	}
-	w.space = w.space || s != "" && isSpace(rune(s[len(s)-1]))
+	w.space = w.space || s != "" && isHTMLSpace(rune(s[len(s)-1]))
+}
+
+// isHTMLSpace is for what HTML takes for white space: the no-break space is a letter.
+func isHTMLSpace(r rune) bool {
+	return r == ' ' || r == '\n' || r == '\t' || r == '\r' || r == '\f'
 }
 
 // put writes visible text, with what is owed before it.
@@ -353,6 +357,10 @@ func (w *textWriter) put(s string) {
 
 // clean drops characters that show nothing, which newsletters fill their previews with.
 func (w *textWriter) clean(s string) string {
+	if s != "" && isASCII(s) && isPrintable(s) && strings.IndexByte(s, '\n') < 0 {
+		w.lastRune = rune(s[len(s)-1])
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		last := w.lastRune
 		w.lastRune = r
@@ -372,7 +380,7 @@ func (w *textWriter) clean(s string) string {
 
 func (w *textWriter) finish() string {
 	text := w.out.String()
-	if strings.ContainsAny(text, "\u200c\u200d") { // those that join a word to nothing
+	if strings.Contains(text, "\u200c") || strings.Contains(text, "\u200d") { // those that join a word to nothing
 		text = strings.NewReplacer("\u200c ", " ", "\u200d ", " ").Replace(text)
 	}
 	lines := strings.Split(text, "\n")
