@@ -109,12 +109,11 @@ func (d *DB) stageFile(ctx context.Context, body io.Reader, buf []byte, n int, e
 	enc.Reset(f)
 	hash := sha256.New()
 	s = ticketing.Staged{Encoding: encodingFile}
-	var whole []byte
+	kept := pieces{pool: d.codec.buffers}
+	defer kept.free()
 	for {
 		hash.Write(buf[:n])
-		if len(whole) <= recentMessage {
-			whole = append(whole, buf[:n]...)
-		}
+		kept.add(buf[:n])
 		if _, err := enc.Write(buf[:n]); err != nil {
 			return s, err
 		}
@@ -132,7 +131,9 @@ func (d *DB) stageFile(ctx context.Context, body io.Reader, buf []byte, n int, e
 	if err = enc.Close(); err != nil {
 		return s, err
 	}
-	d.recent.put(s.Hash, whole)
+	if whole := kept.join(); whole != nil {
+		d.recent.put(s.Hash, whole)
+	}
 	d.publishing.RLock()
 	defer d.publishing.RUnlock()
 	return s, publish(f, d.rawPath(s.Hash))

@@ -48,6 +48,45 @@ func (r *recent) take(h ticketing.Hash) []byte {
 	return raw
 }
 
+// pieces are the parts of a message whose length is not known yet: a slice that grows with
+// it would be copied again and again, which was a sixth of all the work on 1 MB.
+type pieces struct {
+	pool *sync.Pool // of *[inlineLimit + 1]byte
+	full []*[inlineLimit + 1]byte
+	size int // octets, of which each piece but the last is full
+}
+
+// add keeps a copy of what comes next, which ends a piece or the message; of more than
+// recentMessage nothing is kept.
+func (p *pieces) add(b []byte) {
+	if p.size += len(b); p.size > recentMessage {
+		p.free()
+		return
+	}
+	piece := p.pool.Get().(*[inlineLimit + 1]byte)
+	copy(piece[:], b)
+	p.full = append(p.full, piece)
+}
+
+// join gives the message, nil when it was not kept.
+func (p *pieces) join() []byte {
+	if p.size > recentMessage {
+		return nil
+	}
+	whole := make([]byte, 0, p.size)
+	for _, piece := range p.full {
+		whole = append(whole, piece[:min(len(piece), p.size-len(whole))]...)
+	}
+	return whole
+}
+
+func (p *pieces) free() {
+	for _, piece := range p.full {
+		p.pool.Put(piece)
+	}
+	p.full = nil
+}
+
 func (r *recent) drop(h ticketing.Hash) {
 	r.size -= len(r.raws[h])
 	delete(r.raws, h)

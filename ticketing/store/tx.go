@@ -112,6 +112,24 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 	return res.RowsAffected()
 }
 
+// insert gives the id of the row that the statement has made, ErrNotFound when ON CONFLICT
+// let it make none. An INSERT … RETURNING would cost twice as much: SQLite keeps a journal
+// of the statement for it and its row in a table of its own.
+func (t *tx) insert(query string, args ...any) (id int64, err error) {
+	s, err := t.stmt(query)
+	if err != nil {
+		return 0, err
+	}
+	res, err := s.ExecContext(t.ctx, values(args)...)
+	if err != nil {
+		return 0, t.failed(err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return 0, errors.Join(err, ticketing.ErrNotFound)
+	}
+	return res.LastInsertId()
+}
+
 // change is exec for one row that must be there.
 func (t *tx) change(query string, args ...any) error {
 	n, err := t.exec(query, args...)

@@ -24,9 +24,8 @@ func (t *tx) PutRaw(s ticketing.Staged) error {
 			body = []byte{}
 		}
 	}
-	var id int64
-	err := t.get("INSERT INTO raw (hash, size, encoding, body) VALUES ($1, $2, $3, $4) ON CONFLICT (hash) DO NOTHING RETURNING id",
-		[]any{s.Hash, s.Size, s.Encoding, body}, &id)
+	id, err := t.insert("INSERT INTO raw (hash, size, encoding, body) VALUES ($1, $2, $3, $4) ON CONFLICT (hash) DO NOTHING",
+		s.Hash, s.Size, s.Encoding, body)
 	if errors.Is(err, ticketing.ErrNotFound) {
 		return nil // known
 	}
@@ -62,8 +61,8 @@ func (t *tx) Arrive(h ticketing.Hash, env mail.Envelope, at time.Time) (id int64
 	if err != nil {
 		return 0, false, err
 	}
-	err = t.get(`INSERT INTO arrival (raw, reverse_path, recipients, received, pending, attempts) VALUES ($1, $2, $3, $4, $5, 0)
-		ON CONFLICT (raw) DO NOTHING RETURNING id`, []any{raw, env.ReversePath, text, at, true}, &id)
+	id, err = t.insert(`INSERT INTO arrival (raw, reverse_path, recipients, received, pending, attempts) VALUES ($1, $2, $3, $4, $5, 0)
+		ON CONFLICT (raw) DO NOTHING`, raw, env.ReversePath, text, at, true)
 	if !errors.Is(err, ticketing.ErrNotFound) {
 		return id, err == nil, err
 	}

@@ -31,9 +31,10 @@ func (t *tx) AddMessage(m *ticketing.Message) error {
 	if err != nil {
 		return err
 	}
-	return t.get(`INSERT INTO message (ticket, kind, visibility, trust_row, reason, from_name, from_address, subject, message_id,
+	m.ID, err = t.insert(`INSERT INTO message (ticket, kind, visibility, trust_row, reason, from_name, from_address, subject, message_id,
 		raw, arrival, actor, body, authentication, automatic, problems, fold, seq, received, advice, suppressed)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) RETURNING id`, args, &m.ID)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`, args...)
+	return err
 }
 
 func (t *tx) UpdateMessage(m ticketing.Message) error {

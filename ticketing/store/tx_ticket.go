@@ -29,12 +29,13 @@ func (t *tx) AddTicket(k *ticketing.Ticket) error {
 	if err != nil {
 		return err
 	}
-	return t.get(`INSERT INTO ticket (queue, number, subject, status, requester, requester_name, assignee,
+	k.ID, err = t.insert(`INSERT INTO ticket (queue, number, subject, status, requester, requester_name, assignee,
 		unverified, suspicious, held, linked, last_seq, created, updated, waiting, closed, priority, tags)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id`,
-		[]any{k.Queue, k.Number, k.Subject, string(k.Status), k.Requester, k.RequesterName, k.Assignee,
-			k.Unverified, k.Suspicious, k.Held, ref(k.Linked), k.LastSeq, k.Created, k.Updated, k.Waiting, k.Closed,
-			string(k.Priority), tags}, &k.ID)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+		k.Queue, k.Number, k.Subject, string(k.Status), k.Requester, k.RequesterName, k.Assignee,
+		k.Unverified, k.Suspicious, k.Held, ref(k.Linked), k.LastSeq, k.Created, k.Updated, k.Waiting, k.Closed,
+		string(k.Priority), tags)
+	return err
 }
 
 func (t *tx) UpdateTicket(k ticketing.Ticket) error {
@@ -141,10 +142,13 @@ func ticketQuery(q ticketing.TicketQuery, statuses []string) (string, []any) {
 }
 
 func (t *tx) AddParticipant(p *ticketing.Participant) error {
-	// The update changes nothing; it makes RETURNING give the row that is there.
-	return t.get(`INSERT INTO participant (ticket, address, name, role, generation, muted) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (ticket, address) DO UPDATE SET address = excluded.address RETURNING id`,
-		[]any{p.Ticket, p.Address, p.Name, p.Role, p.Generation, p.Muted}, &p.ID)
+	var err error
+	p.ID, err = t.insert(`INSERT INTO participant (ticket, address, name, role, generation, muted) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (ticket, address) DO NOTHING`, p.Ticket, p.Address, p.Name, p.Role, p.Generation, p.Muted)
+	if errors.Is(err, ticketing.ErrNotFound) {
+		err = t.get("SELECT id FROM participant WHERE ticket = $1 AND address = $2", []any{p.Ticket, p.Address}, &p.ID)
+	}
+	return err
 }
 
 func (t *tx) UpdateParticipant(p ticketing.Participant) error {
