@@ -44,15 +44,11 @@ func (d *Desk) Ticket(ctx context.Context, name string) (c Conversation, err err
 		if c.References, err = tx.ReferencesOf(c.Ticket.ID); err != nil {
 			return err
 		}
-		for _, m := range c.Messages {
-			if m.Kind == KindInbound || m.Kind == KindReport {
-				continue
-			}
-			if c.Outgoing[m.ID], err = tx.OutgoingOf(m.ID); err != nil {
-				return err
-			}
+		out, err := tx.OutgoingOfTicket(c.Ticket.ID)
+		for _, o := range out {
+			c.Outgoing[o.Message] = append(c.Outgoing[o.Message], o)
 		}
-		return nil
+		return err
 	})
 	return c, err
 }

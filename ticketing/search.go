@@ -48,7 +48,7 @@ type IndexQuery struct {
 	NotQueues []string
 }
 
-// Found is a message that a search has found.
+// Found is a message that a search has found, as Tx.Found gives it.
 type Found struct {
 	Message Message
 	Ticket  Ticket
@@ -57,8 +57,8 @@ type Found struct {
 // searchTime is how long a search looks through what it finds for what is to be shown.
 const searchTime = 300 * time.Millisecond
 
-// searchPage is how many the index is asked for at a time.
-const searchPage = 100
+// searchPage is how many the index is asked for at a time, where not all of them count.
+const searchPage = 500
 
 // ErrNoIndex is for a desk without one.
 var ErrNoIndex = errors.New("this desk has no index of words")
@@ -81,7 +81,11 @@ func (d *Desk) Search(ctx context.Context, by Actor, text string, before int64, 
 	}
 	deadline := time.Now().Add(searchTime)
 	for next = before; ; {
-		ids, after, err := d.cfg.Index.Find(ctx, ask, next, max(limit, searchPage)-len(found))
+		want := limit - len(found)
+		if q.statuses != nil {
+			want = max(want, searchPage) // some are not what is looked for
+		}
+		ids, after, err := d.cfg.Index.Find(ctx, ask, next, want)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -116,31 +120,18 @@ func (d *Desk) searchQueues(by Actor, asked []string) (queues []string, err erro
 // join reads the messages and tickets of what was found, and leaves out what is not meant or
 // not to be seen, whatever the index says. It says whether the page is full.
 func (d *Desk) join(ctx context.Context, by Actor, q searchQuery, ids []int64, limit int, found *[]Found) (full bool, err error) {
-	have := len(*found)
-	err = d.store.Read(ctx, func(tx Tx) error {
-		*found, full = (*found)[:have], false
-		for _, id := range ids {
-			m, err := tx.Message(id)
-			if errors.Is(err, ErrNotFound) { // taken away since
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			t, err := tx.Ticket(m.Ticket)
-			if err != nil {
-				return err
-			}
-			if !by.Sees(t.Queue) || q.statuses != nil && !slices.Contains(q.statuses, t.Status) || slices.Contains(q.not, t.Status) ||
-				q.queues != nil && !slices.Contains(q.queues, t.Queue) || slices.Contains(q.notQueues, t.Queue) {
-				continue
-			}
-			if *found = append(*found, Found{m, t}); len(*found) == limit {
-				full = true
-				return nil
-			}
-		}
-		return nil
+	var all []Found
+	err = d.store.Read(ctx, func(tx Tx) (err error) {
+		all, err = tx.Found(ids, q.statuses)
+		return err
 	})
-	return full, err
+	for _, f := range all {
+		if !by.Sees(f.Ticket.Queue) || q.queues != nil && !slices.Contains(q.queues, f.Ticket.Queue) || slices.Contains(q.notQueues, f.Ticket.Queue) {
+			continue
+		}
+		if *found = append(*found, f); len(*found) == limit {
+			return true, err
+		}
+	}
+	return false, err
 }

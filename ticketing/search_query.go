@@ -29,7 +29,6 @@ type searchQuery struct {
 	queues    []string // nil is any
 	notQueues []string
 	statuses  []Status // nil is any
-	not       []Status
 }
 
 // parseSearch reads the language of searches: words, all of which must be there, "phrases",
@@ -55,7 +54,7 @@ func parseSearch(text string) (q searchQuery, err error) {
 		}
 	}
 	if !slices.ContainsFunc(q.terms, func(t SearchTerm) bool { return !t.Not }) {
-		return q, fmt.Errorf("%w: there is no word to search for; write words, \"a phrase\", begin*, -without, from:, queue: or status:", ErrInvalid)
+		return q, fmt.Errorf("%w: there is no word to search for; write words, \"a phrase\", begin*, -without, from:, queue: or status: before one", ErrInvalid)
 	}
 	return q, nil
 }
@@ -121,19 +120,28 @@ func (q *searchQuery) add(i searchItem) error {
 		}
 		return nil
 	case "status":
+		var asked []Status
 		for word := range strings.SplitSeq(strings.ToLower(i.text), ",") {
 			if err := checkStatus(Status(word)); err != nil {
 				return err
 			}
-			if i.not {
-				q.not = append(q.not, Status(word))
-			} else {
-				q.statuses = append(q.statuses, Status(word))
-			}
+			asked = append(asked, Status(word))
 		}
-		return nil
+		return q.addStatuses(asked, i.not)
 	}
 	return q.addWords(i)
+}
+
+// addStatuses leaves those that all items allow.
+func (q *searchQuery) addStatuses(asked []Status, not bool) error {
+	if q.statuses == nil {
+		q.statuses = statuses()
+	}
+	q.statuses = slices.DeleteFunc(q.statuses, func(s Status) bool { return slices.Contains(asked, s) == not })
+	if len(q.statuses) == 0 {
+		return fmt.Errorf("%w: no status is left that a ticket could have", ErrInvalid)
+	}
+	return nil
 }
 
 func (q *searchQuery) addWords(i searchItem) error {

@@ -80,6 +80,10 @@ type Tx interface {
 	// is the highest there is, 0 for none.
 	MessagesAfter(after int64, limit int) ([]Message, error)
 	LastMessage() (int64, error)
+	// Found gives those of these messages whose tickets have one of the statuses (any when
+	// none), the highest ID first, each with its ticket and what a list shows of it: ID, Kind,
+	// Visibility, From, Actor, Subject and Received.
+	Found(ids []int64, statuses []Status) ([]Found, error)
 	MessagesByArrival(arrival int64) ([]Message, error)
 	AddUpload(*Upload) error // sets ID; its bytes are put before
 	Upload(id int64) (Upload, error)
@@ -149,6 +153,7 @@ type Tx interface {
 	// DueOutgoing gives queued mail whose NextAttempt has come and that nobody has on lease, by NextAttempt, ID.
 	DueOutgoing(now time.Time, limit int) ([]Outgoing, error)
 	OutgoingOf(message int64) ([]Outgoing, error)
+	OutgoingOfTicket(ticket int64) ([]Outgoing, error) // of all its messages, by ID
 	// OutgoingList gives outgoing mail in these states (all when none), by ID, with ID above after.
 	OutgoingList(states []OutgoingState, after int64, limit int) ([]Outgoing, error)
 	// CountOutgoing counts mail to recipient (any when empty) of kind since then.

@@ -249,7 +249,9 @@ func (t *tx) removeDocument(volumes, shrunk map[int64]bool, id int64) error {
 		return nil
 	}
 	n, err := t.exec("DELETE FROM "+volumeTable(v)+" WHERE rowid = $1", id)
-	shrunk[v] = shrunk[v] || n > 0
+	if n > 0 {
+		shrunk[v] = true
+	}
 	return err
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"testing"
 
 	"postdesk/ticketing"
@@ -20,8 +21,21 @@ func listCases() map[string]listCase {
 		"both":            {ticketing.TicketQuery{Queue: "A", Statuses: []ticketing.Status{"open", "new"}}, func(i int) bool { return i%2 == 0 && i%3 < 2 }},
 		"held":            {ticketing.TicketQuery{Held: true}, func(i int) bool { return i%10 == 0 }},
 		"held of status":  {ticketing.TicketQuery{Held: true, Queue: "A", Statuses: []ticketing.Status{"new"}}, func(i int) bool { return i%30 == 0 }},
+		"of queues":       {ticketing.TicketQuery{Queues: []string{"A", "C"}}, func(i int) bool { return i%2 == 0 }},
+		"of all queues":   {ticketing.TicketQuery{Queues: []string{"A", "B"}}, func(int) bool { return true }},
+		"queues, status":  {ticketing.TicketQuery{Queues: []string{"B", "C"}, Statuses: []ticketing.Status{"open", "new"}}, func(i int) bool { return i%2 == 1 && i%3 < 2 }},
+		"queues, held":    {ticketing.TicketQuery{Queues: []string{"A", "C"}, Held: true}, func(i int) bool { return i%10 == 0 }},
+		"queue of others": {ticketing.TicketQuery{Queue: "A", Queues: []string{"B"}}, func(int) bool { return false }},
+		"of many queues":  {ticketing.TicketQuery{Queues: manyQueues("A")}, func(i int) bool { return i%2 == 0 }},
 		"unknown":         {ticketing.TicketQuery{Statuses: []ticketing.Status{"nope"}}, func(int) bool { return false }},
 	}
+}
+
+func manyQueues(with string) (queues []string) {
+	for i := range 150 {
+		queues = append(queues, fmt.Sprint("Q", i))
+	}
+	return append(queues, with)
 }
 
 func TestTicketList(t *testing.T) {

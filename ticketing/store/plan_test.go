@@ -18,7 +18,7 @@ func readEverything(tx ticketing.Tx) {
 	_, _ = tx.Ticket(1)
 	_, _ = tx.TicketByName("A", 1)
 	two := []ticketing.Status{"new", "open"}
-	for _, q := range []ticketing.TicketQuery{{}, {Queue: "A"}, {Statuses: two}, {Queue: "A", Statuses: two}, {Held: true, Statuses: two[:1]}} {
+	for _, q := range []ticketing.TicketQuery{{}, {Queue: "A"}, {Statuses: two}, {Queue: "A", Statuses: two}, {Held: true, Statuses: two[:1]}, {Queues: []string{"A", "B"}, Statuses: two}} {
 		_, _ = tx.Tickets(q)
 	}
 	_, _ = tx.Tickets(ticketing.TicketQuery{Alias: "#1", Queue: "A", Statuses: two})
@@ -29,6 +29,7 @@ func readEverything(tx ticketing.Tx) {
 	_, _ = tx.MessagesByArrival(1)
 	_, _ = tx.MessagesAfter(1, 1)
 	_, _ = tx.LastMessage()
+	_, _ = tx.Found([]int64{1}, two)
 	_, _ = tx.Attachments(1)
 	_, _ = tx.MessagesByFold("x")
 	_, _ = tx.Undecided(0, 10)
@@ -42,6 +43,7 @@ func readEverything(tx ticketing.Tx) {
 	_, _ = tx.Outgoing(1)
 	_, _ = tx.DueOutgoing(time.Now(), 1)
 	_, _ = tx.OutgoingOf(1)
+	_, _ = tx.OutgoingOfTicket(1)
 	_, _ = tx.OutgoingList(nil, 0, 1)
 	_, _ = tx.OutgoingList([]ticketing.OutgoingState{"queued", "failed"}, 0, 1)
 	_, _ = tx.CountOutgoing("reply", "", time.Now())
@@ -83,6 +85,9 @@ func TestPlans(t *testing.T) {
 				sorted := allowed || strings.Contains(q, "FROM alias") // few tickets share a number
 				if strings.Contains(step, "TEMP B-TREE") && !sorted || strings.HasPrefix(step, "SCAN") && !allowed {
 					t.Errorf("%s\n  in %s", step, q)
+				}
+				if strings.Contains(q, "held > 0") && !strings.Contains(q, "IN (SELECT") && strings.Contains(step, "ticket") && !strings.Contains(step, "ticket_held") {
+					t.Errorf("of all tickets, and not of those with held messages: %s\n  in %s", step, q)
 				}
 			}
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -63,6 +64,12 @@ func (t *tx) DueOutgoing(now time.Time, limit int) ([]ticketing.Outgoing, error)
 
 func (t *tx) OutgoingOf(message int64) ([]ticketing.Outgoing, error) {
 	return list(t, scanOutgoing, selectOutgoing+" WHERE o.message = $1 ORDER BY o.id", message)
+}
+
+func (t *tx) OutgoingOfTicket(ticket int64) ([]ticketing.Outgoing, error) {
+	found, err := list(t, scanOutgoing, selectOutgoing+" WHERE o.message IN (SELECT id FROM message WHERE ticket = $1)", ticket)
+	slices.SortFunc(found, func(a, b ticketing.Outgoing) int { return cmp.Compare(a.ID, b.ID) })
+	return found, err
 }
 
 func (t *tx) OutgoingList(states []ticketing.OutgoingState, after int64, limit int) ([]ticketing.Outgoing, error) {

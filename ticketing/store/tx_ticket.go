@@ -54,10 +54,15 @@ func (t *tx) UpdateTicket(k ticketing.Ticket) error {
 const selectTicket = `SELECT id, queue, number, subject, status, requester, requester_name, assignee,
 	unverified, suspicious, held, linked, last_seq, version, created, updated, waiting, closed, priority, tags FROM ticket`
 
-func scanTicket(r row) (k ticketing.Ticket, err error) {
-	err = r.Scan(&k.ID, &k.Queue, &k.Number, &k.Subject, &k.Status, &k.Requester, &k.RequesterName, &k.Assignee,
+// ticketColumns are where the columns of selectTicket go.
+func ticketColumns(k *ticketing.Ticket) []any {
+	return []any{&k.ID, &k.Queue, &k.Number, &k.Subject, &k.Status, &k.Requester, &k.RequesterName, &k.Assignee,
 		&k.Unverified, &k.Suspicious, &k.Held, refCol{&k.Linked}, &k.LastSeq, &k.Version, timeCol{&k.Created}, timeCol{&k.Updated},
-		timeCol{&k.Waiting}, timeCol{&k.Closed}, &k.Priority, jsonCol{&k.Tags})
+		timeCol{&k.Waiting}, timeCol{&k.Closed}, &k.Priority, jsonCol{&k.Tags}}
+}
+
+func scanTicket(r row) (k ticketing.Ticket, err error) {
+	err = r.Scan(ticketColumns(&k)...)
 	return k, err
 }
 
@@ -112,33 +117,60 @@ func (t *tx) nextStatus(after string) (next string, err error) {
 	return next, err
 }
 
-// ticketQuery joins one SELECT for each status, since an index gives the order only
-// within one status: the database merges them and reads no more than it shows.
+// selectsMax is how many SELECTs are merged: more have no index of their own any more.
+const selectsMax = 100
+
+// ticketQuery joins one SELECT for each queue and status, since an index gives the order
+// only within these: the database merges them and reads no more than it shows.
 func ticketQuery(q ticketing.TicketQuery, statuses []string) (string, []any) {
 	before, beforeID := int64(1)<<62, q.BeforeID
 	if !q.BeforeUpdated.IsZero() {
 		before = micros(q.BeforeUpdated)
 	}
 	args := []any{before, beforeID, atMost(q.Limit)}
+	const order = " ORDER BY updated DESC, id DESC LIMIT $3"
 	where := "(updated, id) < ($1, $2)"
+	queues := q.Queues
 	if q.Queue != "" {
-		args = append(args, q.Queue)
-		where += fmt.Sprintf(" AND queue = $%d", len(args))
-	}
-	var selects []string
-	if q.Queues != nil {
-		var in string
-		in, args = placeholders(args, q.Queues)
-		where += " AND queue IN (" + in + ")"
+		if queues = []string{q.Queue}; q.Queues != nil && !slices.Contains(q.Queues, q.Queue) {
+			queues = []string{}
+		}
 	}
 	if q.Held {
-		where += " AND held > 0" // few: they have an index of their own
+		return selectTicket + " WHERE " + where + heldOf(queues, statuses, &args) + order, args
 	}
+	wheres := []string{where}
+	if len(queues) > 0 && len(queues)*len(statuses) <= selectsMax {
+		wheres = nil
+		for _, queue := range queues {
+			args = append(args, queue)
+			wheres = append(wheres, fmt.Sprintf("%s AND queue = $%d", where, len(args)))
+		}
+	} else if queues != nil {
+		var in string
+		in, args = placeholders(args, queues)
+		wheres = []string{where + " AND queue IN (" + in + ")"}
+	}
+	var selects []string
 	for _, s := range statuses {
 		args = append(args, s)
-		selects = append(selects, fmt.Sprintf("%s WHERE %s AND status = $%d", selectTicket, where, len(args)))
+		for _, where := range wheres {
+			selects = append(selects, fmt.Sprintf("%s WHERE %s AND status = $%d", selectTicket, where, len(args)))
+		}
 	}
-	return strings.Join(selects, " UNION ALL ") + " ORDER BY updated DESC, id DESC LIMIT $3", args
+	return strings.Join(selects, " UNION ALL ") + order, args
+}
+
+// heldOf is for tickets with held messages. They are few and have an index of their own; what
+// is joined to nothing keeps the database from taking another one.
+func heldOf(queues, statuses []string, args *[]any) string {
+	where, in := " AND held > 0", ""
+	if queues != nil {
+		in, *args = placeholders(*args, queues)
+		where += " AND queue || '' IN (" + in + ")"
+	}
+	in, *args = placeholders(*args, statuses)
+	return where + " AND status || '' IN (" + in + ")"
 }
 
 func (t *tx) AddParticipant(p *ticketing.Participant) error {

@@ -1,0 +1,112 @@
+// Command years makes a desk that has worked for five years and measures it beside an empty
+// one: a million tickets must not be felt. What it makes is gone when it ends; it needs 3 KB
+// of disk for each message meanwhile.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"postdesk/ticketing/store"
+)
+
+func main() {
+	o := options{}
+	flag.IntVar(&o.size.tickets, "tickets", 1_000_000, "how many tickets the old desk has")
+	flag.IntVar(&o.size.messages, "messages", 3_000_000, "how many messages")
+	flag.IntVar(&o.asks, "asks", 1000, "how often each question is asked")
+	flag.IntVar(&o.rounds, "rounds", 7, "pairs of rounds of deliveries")
+	flag.IntVar(&o.mails, "mails", 1500, "mails of a round")
+	flag.StringVar(&o.dir, "dir", "", "folder for the data; a temporary one when nothing is said")
+	flag.BoolVar(&o.verify, "verify", false, "read all of it, as postdesk verify does")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout, o); err != nil {
+		fmt.Fprintln(os.Stderr, "years:", err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	size                size
+	asks, rounds, mails int
+	dir                 string
+	verify              bool
+}
+
+// run makes both desks, measures, and leaves nothing behind.
+func run(ctx context.Context, out io.Writer, o options) (err error) {
+	dir, err := os.MkdirTemp(o.dir, "years")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	full, none := filepath.Join(dir, "full"), filepath.Join(dir, "none")
+	made, err := makeDesk(ctx, out, full, o.size)
+	if err != nil {
+		return err
+	}
+	if _, err := makeDesk(ctx, io.Discard, none, size{10, 30}); err != nil {
+		return err
+	}
+	if o.verify {
+		if err := verify(ctx, out, full); err != nil {
+			return err
+		}
+	}
+	for _, measure := range []func(context.Context, io.Writer, string, string, size, options) error{sizes, questions, rates, starts} {
+		if err := measure(ctx, out, full, none, made, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeDesk fills a store and its index.
+func makeDesk(ctx context.Context, out io.Writer, dir string, z size) (made size, err error) {
+	begun, told := time.Now(), time.Now()
+	db, err := store.Open(ctx, dir, store.Options{Synchronous: "OFF"}) // nobody relies on it
+	if err != nil {
+		return made, err
+	}
+	made, err = fill(ctx, db, z, time.Now(), func(done size) {
+		if time.Since(told) > 10*time.Second {
+			told = time.Now()
+			fmt.Fprintf(out, "%9d of %d messages\n", done.messages, z.messages)
+		}
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		return made, err
+	}
+	filled := time.Since(begun)
+	d, err := openDesk(ctx, dir, "OFF")
+	if err != nil {
+		return made, err
+	}
+	begun = time.Now()
+	err = d.indexed(ctx)
+	fmt.Fprintf(out, "\n%d tickets, %d messages: made in %s, indexed in %s\n", made.tickets, made.messages, filled.Round(time.Second), time.Since(begun).Round(time.Second))
+	return made, errors.Join(err, d.close())
+}
+
+func verify(ctx context.Context, out io.Writer, dir string) error {
+	begun := time.Now()
+	audit, err := store.Verify(ctx, dir, nil)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "verified in %s\n", time.Since(begun).Round(time.Second))
+	if len(audit.Problems)+len(audit.Notes) > 0 {
+		return fmt.Errorf("the desk that was made is not as it should be: %v %v", audit.Problems, audit.Notes)
+	}
+	return nil
+}

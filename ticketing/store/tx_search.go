@@ -1,0 +1,47 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"postdesk/ticketing"
+)
+
+// selectFound has the columns of selectTicket after those of a message.
+const selectFound = `SELECT m.id, m.kind, m.visibility, m.from_name, m.from_address, m.actor, m.subject, m.received,
+	k.id, k.queue, k.number, k.subject, k.status, k.requester, k.requester_name, k.assignee, k.unverified, k.suspicious, k.held, k.linked,
+	k.last_seq, k.version, k.created, k.updated, k.waiting, k.closed, k.priority, k.tags FROM message m JOIN ticket k ON k.id = m.ticket`
+
+func scanFound(r row) (f ticketing.Found, err error) {
+	m := &f.Message
+	err = r.Scan(append([]any{&m.ID, &m.Kind, &m.Visibility, &m.From.Name, &m.From.Address, &m.Actor, &m.Subject, timeCol{&m.Received}}, ticketColumns(&f.Ticket)...)...)
+	m.Ticket = f.Ticket.ID
+	return f, err
+}
+
+func (t *tx) Found(ids []int64, statuses []ticketing.Status) ([]ticketing.Found, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	// Few lengths, so that few statements are kept: the last one is asked for again.
+	length := 16
+	for length < len(ids) {
+		length *= 2
+	}
+	var args []any
+	var places []string
+	for i := range length {
+		args = append(args, ids[min(i, len(ids)-1)])
+		places = append(places, fmt.Sprintf("$%d", i+1))
+	}
+	in := strings.Join(places, ", ")
+	query := selectFound + " WHERE m.id IN (" + in + ")"
+	if len(statuses) > 0 {
+		in, args = placeholders(args, statuses)
+		query += " AND k.status IN (" + in + ")"
+	}
+	found, err := list(t, scanFound, query, args...)
+	slices.SortFunc(found, func(a, b ticketing.Found) int { return int(b.Message.ID - a.Message.ID) })
+	return found, err
+}
