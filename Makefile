@@ -1,5 +1,5 @@
 # postdesk. Two commands need no other: `make run` to see it work, `make test` to know that it does.
-.PHONY: help build install uninstall run demo test test-race test-real test-typescript test-redmine torture torture-power torture-mutants torture-kill torture-world check bench fuzz deps deps-test deps-run deps-bench deps-typescript deps-redmine
+.PHONY: help build install uninstall run demo test test-race test-real test-typescript test-redmine torture torture-power torture-mutants torture-kill torture-world check bench years fuzz deps deps-test deps-run deps-bench deps-typescript deps-redmine
 
 help:
 	@echo "make run    a private Postfix on loopback with the agent behind it; says what to send"
@@ -9,6 +9,7 @@ help:
 	@echo "make test-redmine  the bridge of the examples works with a real Redmine"
 	@echo "make torture  the whole of the tests of which make test runs a share"
 	@echo "make bench  compares with smtp-sink, smtp-source and Dovecot in one run, and with the goals"
+	@echo "make years  measures a desk of a million tickets beside an empty one; YEARS=200 makes it a fifth of that"
 	@echo "make fuzz   fuzzes what parses, FUZZTIME (30s) each; make test does so for 3s"
 	@echo "make check  gofmt, vet, staticcheck"
 	@echo "make build  the static binary bin/postdesk"
@@ -105,6 +106,12 @@ check:
 # BENCH="-only acceptance,disk -rounds 3" runs a part of it; BENCH=-help names the sections.
 bench: deps-bench
 	go run ./integration/bench $(BENCH)
+	[ -n "$(BENCH)" ] || $(MAKE) years
+
+# It takes 10 GB of disk in TMPDIR while it runs, for 1000 thousands of tickets.
+YEARS ?= 1000
+years:
+	go run ./integration/years -tickets $(YEARS)000 -messages $$((3*$(YEARS)))000
 
 FUZZTIME ?= 30s
 fuzz:

@@ -31,8 +31,8 @@ func TestYears(t *testing.T) {
 // The made history has what a desk of years has.
 func TestMade(t *testing.T) {
 	dir := t.TempDir()
-	made, err := makeDesk(t.Context(), &bytes.Buffer{}, dir, size{2000, 6000})
-	if err != nil || made.tickets != 2000 || made.messages < 5400 || made.messages > 6600 {
+	made, err := makeDesk(t.Context(), &bytes.Buffer{}, dir, size{1000, 3000})
+	if err != nil || made.tickets != 1000 || made.messages < 2600 || made.messages > 3400 {
 		t.Fatalf("%+v %v", made, err)
 	}
 	d, err := openDesk(t.Context(), dir, "OFF")
