@@ -44,7 +44,7 @@ func (d *Desk) Ticket(ctx context.Context, name string) (c Conversation, err err
 		if c.References, err = tx.ReferencesOf(c.Ticket.ID); err != nil {
 			return err
 		}
-		out, err := tx.OutgoingOfTicket(c.Ticket.ID)
+		out, err := tx.OutgoingOfMessages(c.Ticket.ID)
 		for _, o := range out {
 			c.Outgoing[o.Message] = append(c.Outgoing[o.Message], o)
 		}

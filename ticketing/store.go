@@ -153,7 +153,7 @@ type Tx interface {
 	// DueOutgoing gives queued mail whose NextAttempt has come and that nobody has on lease, by NextAttempt, ID.
 	DueOutgoing(now time.Time, limit int) ([]Outgoing, error)
 	OutgoingOf(message int64) ([]Outgoing, error)
-	OutgoingOfTicket(ticket int64) ([]Outgoing, error) // of all its messages, by ID
+	OutgoingOfMessages(ticket int64) ([]Outgoing, error) // of all messages of a ticket, by ID
 	// OutgoingList gives outgoing mail in these states (all when none), by ID, with ID above after.
 	OutgoingList(states []OutgoingState, after int64, limit int) ([]Outgoing, error)
 	// CountOutgoing counts mail to recipient (any when empty) of kind since then.

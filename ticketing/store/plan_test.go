@@ -43,7 +43,7 @@ func readEverything(tx ticketing.Tx) {
 	_, _ = tx.Outgoing(1)
 	_, _ = tx.DueOutgoing(time.Now(), 1)
 	_, _ = tx.OutgoingOf(1)
-	_, _ = tx.OutgoingOfTicket(1)
+	_, _ = tx.OutgoingOfMessages(1)
 	_, _ = tx.OutgoingList(nil, 0, 1)
 	_, _ = tx.OutgoingList([]ticketing.OutgoingState{"queued", "failed"}, 0, 1)
 	_, _ = tx.CountOutgoing("reply", "", time.Now())
