@@ -114,8 +114,9 @@ func (c *config) agent() (parts agent.Config, err error) {
 	if err != nil {
 		return parts, configError{fmt.Errorf("lmtp.stall: %w", err)}
 	}
+	batch, _ := strconv.Atoi(os.Getenv("POSTDESK_TEST_BATCH")) // the benchmark compares with 1
 	return agent.Config{
-		Desk: c.desk(), Data: c.Data,
+		Desk: c.desk(), Data: c.Data, Batch: batch,
 		// Tests that do not ask for durability may be quicker.
 		Synchronous: os.Getenv("POSTDESK_TEST_SYNCHRONOUS"),
 		LMTP:        agent.LMTP{Listen: c.LMTP.Listen, Mode: fs.FileMode(mode), Group: c.LMTP.Group, MaxMessageBytes: c.LMTP.MaxMessageBytes, Stall: stall},

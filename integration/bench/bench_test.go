@@ -123,3 +123,32 @@ func TestChoose(t *testing.T) {
 		t.Error("a section that is none is taken")
 	}
 }
+
+// A section measures something, and its rows have what they compare with.
+func TestSections(t *testing.T) {
+	s := settings{rounds: 1, window: 300 * time.Millisecond, mails: 20, disk: 50}
+	var err error
+	if s.binary, err = lab.Build(t.Context(), t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]int{"through": 4, "slow": 2, "replies": 1, "start": 1, "disk": 1}
+	for _, sec := range sections() {
+		want, ok := rows[sec.name]
+		if !ok {
+			continue
+		}
+		r := &report{out: t.Output()}
+		if err := sec.run(t.Context(), s, r); err != nil {
+			t.Errorf("%s: %v", sec.name, err)
+		}
+		if len(r.rows) != want {
+			t.Errorf("%s: %d rows, want %d", sec.name, len(r.rows), want)
+		}
+		for _, row := range r.rows {
+			if len(row.ours) != 1 || !row.absolute && len(row.theirs) != 1 || row.value() <= 0 {
+				t.Errorf("%s: %+v", sec.name, row)
+			}
+		}
+		r.print()
+	}
+}

@@ -31,6 +31,8 @@ type section struct {
 type settings struct {
 	rounds int
 	window time.Duration // how long each contender takes mail in a round
+	mails  int           // of a round, where their number is what is given
+	disk   int           // mails of which the disk is measured: enough that an empty desk does not matter
 	binary string        // the agent's program
 }
 
@@ -39,6 +41,8 @@ func sections() []section {
 		{"acceptance", "mail by LMTP, beside Dovecot and smtp-sink", acceptance},
 		{"memory", "peak memory of the same", memory},
 		{"through", "from port 25 through Postfix to what a reader sees, beside Dovecot", through},
+		{"slow", "a disk whose syncs take 2 ms longer, beside one transaction a message", slow},
+		{"replies", "answers through the submission port, beside smtp-source", replies},
 		{"start", "from the start to the first LMTP reply", start},
 		{"disk", "bytes of the disk for a mail", disk},
 		{"bombs", "mails that are made to hurt", func(ctx context.Context, _ settings, r *report) error {
@@ -48,7 +52,7 @@ func sections() []section {
 }
 
 func main() {
-	s := settings{}
+	s := settings{mails: 400, disk: 10_000}
 	flag.IntVar(&s.rounds, "rounds", 5, "rounds of each comparison; quote nothing from fewer than 5")
 	flag.DurationVar(&s.window, "window", 1500*time.Millisecond, "how long each contender takes mail in a round")
 	only := flag.String("only", "", "run only these sections, as acceptance,bombs")

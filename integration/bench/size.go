@@ -76,9 +76,6 @@ func peakOf(ctx context.Context, c *contender, p *pool, ld load, window time.Dur
 	return float64(sum), c.clean()
 }
 
-// diskMails is enough that what an empty desk takes does not matter.
-const diskMails = 10_000
-
 // disk is what the data directory grows by for a mail of 2 KB, with everything that is in it.
 // Each mail has a text of its own: the same one twice would be compressed away.
 func disk(ctx context.Context, s settings, r *report) error {
@@ -90,7 +87,7 @@ func disk(ctx context.Context, s settings, r *report) error {
 		if err != nil {
 			return err
 		}
-		pool, err := newPoolOf(l.Keys, 2<<10, diskMails)
+		pool, err := newPoolOf(l.Keys, 2<<10, s.disk)
 		if err != nil {
 			return err
 		}
@@ -98,7 +95,7 @@ func disk(ctx context.Context, s settings, r *report) error {
 		for _, m := range pool.messages {
 			octets += len(m)
 		}
-		if _, err := sendN(ctx, c, pool, 32, diskMails); err != nil {
+		if _, err := sendN(ctx, c, pool, 32, s.disk); err != nil {
 			return err
 		}
 		if err := indexed(ctx, l, a); err != nil {
@@ -112,11 +109,11 @@ func disk(ctx context.Context, s settings, r *report) error {
 		if err != nil {
 			return err
 		}
-		r.say("\ndisk after %d mails of %d octets:", diskMails, octets/diskMails)
+		r.say("\ndisk after %d mails of %d octets:", s.disk, octets/s.disk)
 		var sum float64
 		for _, name := range slices.Sorted(maps.Keys(size)) {
-			r.say("  %-24s %8.0f bytes a mail", name, size[name]/diskMails)
-			sum += size[name] / diskMails
+			r.say("  %-24s %8.0f bytes a mail", name, size[name]/float64(s.disk))
+			sum += size[name] / float64(s.disk)
 		}
 		r.add(row{what: "disk for a mail of 2 KB, with its index", unit: "KB/mail", ours: []float64{sum / 1024}, goal: 2.5, atMost: true, absolute: true})
 		return nil

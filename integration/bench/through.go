@@ -10,7 +10,6 @@ import (
 )
 
 const (
-	throughMails   = 400 // of a round
 	throughSenders = 8
 	throughAlone   = 40 // mails of a round that are sent one after the other
 	mailboxDomain  = "mailbox.example"
@@ -58,8 +57,8 @@ func through(ctx context.Context, s settings, r *report) error {
 		}
 		defer box.close()
 		return throughRounds(ctx, s, r, l, []*path{
-			{contender: &contender{name: agentName, smtp: true, socket: l.MX(), recipient: "new@" + lab.Domain}, watch: desk},
-			{contender: &contender{name: dovecotName, smtp: true, socket: l.MX(), recipient: "customer@" + mailboxDomain}, watch: box},
+			{mails: s.mails, contender: &contender{name: agentName, smtp: true, socket: l.MX(), recipient: "new@" + lab.Domain}, watch: desk},
+			{mails: s.mails, contender: &contender{name: dovecotName, smtp: true, socket: l.MX(), recipient: "customer@" + mailboxDomain}, watch: box},
 		})
 	})
 }
@@ -68,6 +67,7 @@ func through(ctx context.Context, s settings, r *report) error {
 type path struct {
 	*contender
 	watch
+	mails                 int       // of a round
 	rate, p50, p99, alone []float64 // mails a second, and milliseconds, by round
 }
 
@@ -98,11 +98,11 @@ func (p *path) round(ctx context.Context, pool *pool) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	start := time.Now()
-	took, last, err := p.times(ctx, pool, throughSenders, throughMails)
+	took, last, err := p.times(ctx, pool, throughSenders, p.mails)
 	if err != nil {
 		return err
 	}
-	p.rate = append(p.rate, throughMails/last.Sub(start).Seconds())
+	p.rate = append(p.rate, float64(p.mails)/last.Sub(start).Seconds())
 	p.p50 = append(p.p50, took[len(took)/2])
 	p.p99 = append(p.p99, took[len(took)*99/100])
 	var alone []float64

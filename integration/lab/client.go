@@ -143,6 +143,15 @@ func (c *Client) Reply(ctx context.Context, ticket, key, text string) (m Message
 	return m, c.do(ctx, "POST", "/tickets/"+ticket+"/replies", http.Header{"Idempotency-Key": {key}}, map[string]string{"text": text}, &m)
 }
 
+// Hold keeps outgoing mail back, or lets it go.
+func (c *Client) Hold(ctx context.Context, hold bool) error {
+	res, err := c.request(ctx, "PUT", "/outgoing/hold", nil, map[string]bool{"hold": hold})
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
+}
+
 // Events gives a page of the feed, waiting for the first event for up to wait.
 func (c *Client) Events(ctx context.Context, after int64, wait time.Duration) ([]Event, error) {
 	var page struct{ Items []Event }

@@ -36,6 +36,7 @@ var ErrClosed = errors.New("the store is closed")
 type Options struct {
 	Log         *slog.Logger  // nil: nothing is logged
 	Synchronous string        // of SQLite; empty is FULL. Only tests may say NORMAL: it loses commits at a power failure
+	Batch       int           // how many Writes one commit has at most; 0 is 256. Only a comparison says less
 	Repeat      bool          // run the first Write of each batch twice, as after a fault of one: for tests of what is written
 	QueueWait   time.Duration // how long a Write waits for its turn; 0 is 30 s
 	// Starting is told what Open does that may take long; may be nil.

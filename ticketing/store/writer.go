@@ -49,6 +49,7 @@ type writer struct {
 	alone    chan func() // run between transactions
 	finished chan struct{}
 	repeat   bool // Options.Repeat
+	batched  int  // Options.Batch
 
 	waiting                   atomic.Int64
 	commits, writes, failures atomic.Int64
@@ -56,7 +57,10 @@ type writer struct {
 }
 
 func newWriter(dir, dsn string, o Options) *writer {
-	return &writer{conn: &conn{dsn: dsn}, dir: dir, log: o.Log, repeat: o.Repeat, alone: make(chan func()), queue: make(chan *request, 4*batchWrites), finished: make(chan struct{})}
+	if o.Batch == 0 {
+		o.Batch = batchWrites
+	}
+	return &writer{conn: &conn{dsn: dsn}, dir: dir, log: o.Log, repeat: o.Repeat, batched: o.Batch, alone: make(chan func()), queue: make(chan *request, 4*batchWrites), finished: make(chan struct{})}
 }
 
 // Write runs fn in the writer and returns after its COMMIT. Once fn's turn has come
@@ -168,7 +172,7 @@ func (w *writer) batch(first *request) {
 			w.abandon(members, err)
 			return
 		}
-		if staged += n; len(members) >= batchWrites || staged >= batchBytes {
+		if staged += n; len(members) >= w.batched || staged >= batchBytes {
 			break
 		}
 	}

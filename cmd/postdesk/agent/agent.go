@@ -32,6 +32,7 @@ type Config struct {
 	Desk        ticketing.Config // Verify, Log and Index are the agent's
 	Data        string           // directory of everything that must not be lost
 	Synchronous string           // of the store: empty keeps what was acknowledged through a loss of power, OFF is for tests
+	Batch       int              // of the store: 0, but in a comparison
 	LMTP        LMTP
 	Submission  submission.Config
 	Workers     int // that submit at the same time
@@ -133,7 +134,7 @@ func (g *Agent) start(ctx context.Context) error {
 }
 
 func (g *Agent) startStore(ctx context.Context) (err error) {
-	options := store.Options{Log: g.log, Synchronous: g.cfg.Synchronous, Starting: g.cfg.Starting}
+	options := store.Options{Log: g.log, Synchronous: g.cfg.Synchronous, Batch: g.cfg.Batch, Starting: g.cfg.Starting}
 	if g.store, err = store.Open(ctx, g.cfg.Data, options); err != nil {
 		return fmt.Errorf("data %s: %w", g.cfg.Data, err)
 	}
