@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -208,4 +209,41 @@ func TestRetentionByCommand(t *testing.T) {
 	if said, err := d.agent.Command(d.ctx, "verify"); err != nil || !strings.HasPrefix(said, "ok ") {
 		t.Errorf("verify: %s %v", said, err)
 	}
+}
+
+// Killed at any moment of an erasure, the agent ends it when it runs again, without being asked.
+func TestErasureIsKilled(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, 3*time.Minute, lab.Options{}, lab.AgentOptions{})
+	rnd := random(t)
+	persons := share(3, 30)
+	for n := range persons {
+		d.write(lab.Letter{From: fmt.Sprintf("canary%d@%s", n, lab.SignedDomain), To: "new@" + lab.Domain, Subject: "Canary", MessageID: fmt.Sprintf("canary%d@%s", n, lab.SignedDomain),
+			Body: strings.Repeat(canaryWords+"\n", 1+4000*(n%2))})
+	}
+	d.waitTickets(persons)
+	for n := range persons {
+		address := fmt.Sprintf("canary%d@%s", n, lab.SignedDomain)
+		ended := make(chan error, 1)
+		go func() { _, err := d.agent.Command(d.ctx, "person", "erase", address, "--yes"); ended <- err }()
+		d.until("the erasure to be noted", func() (bool, error) { noted, _ := erasures(d); return noted == n+1, nil })
+		moment := time.NewTimer(time.Duration(rnd.Int64N(int64(60 * time.Millisecond)))) // a moment is what this test is about
+		<-moment.C
+		d.must(d.agent.Kill())
+		<-ended
+		d.must(d.agent.Start(d.ctx))
+		d.until("the erasure to be done", func() (bool, error) { _, open := erasures(d); return open == 0, nil })
+	}
+	d.until("the index of words to forget", func() (bool, error) { return len(canarySeen(t, d.agent.Data)) == 0, nil })
+	d.must(d.agent.Stop(d.ctx))
+	if said, err := d.agent.Command(d.ctx, "verify"); err != nil || !strings.HasPrefix(said, "ok ") {
+		t.Errorf("verify: %s %v", said, err)
+	}
+}
+
+// erasures counts those that are noted, and those of them that are not done.
+func erasures(d *desk) (noted, open int) {
+	text, _ := os.ReadFile(filepath.Join(d.agent.Data, "erasures"))
+	noted = strings.Count(string(text), `"id":`)
+	return noted, noted - strings.Count(string(text), `"done":true`)
 }

@@ -44,7 +44,10 @@ func (x eraser) finish(ctx context.Context) error {
 		return err
 	}
 	for _, e := range all {
-		if e.Done {
+		if done, err := x.done(ctx, e); err != nil || done {
+			if err != nil {
+				return err
+			}
 			continue
 		}
 		if _, err := x.run(ctx, e); err != nil {
@@ -54,6 +57,19 @@ func (x eraser) finish(ctx context.Context) error {
 	return nil
 }
 
+// done says that it was done, and in this database: the list may be newer than that, when
+// somebody has put an older one in its place.
+func (x eraser) done(ctx context.Context, e Erasure) (told bool, err error) {
+	if !e.Done {
+		return false, nil
+	}
+	err = x.store.Read(ctx, func(tx Tx) error {
+		_, told, err = tx.Removed(e.ID)
+		return err
+	})
+	return told, err
+}
+
 // run carries one out, from wherever it was.
 func (x eraser) run(ctx context.Context, e Erasure) (c Certificate, err error) {
 	switch e.Kind {
@@ -61,6 +77,9 @@ func (x eraser) run(ctx context.Context, e Erasure) (c Certificate, err error) {
 		err = x.person(ctx, e)
 	default:
 		err = x.redaction(ctx, e)
+	}
+	if err == nil {
+		err = x.write(ctx, func(tx Tx) error { return x.end(tx, e) })
 	}
 	if err != nil {
 		return c, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"postdesk/ticketing"
@@ -115,4 +116,30 @@ func cutOff(t *testing.T, dir string, n int, after bool) (ended bool) {
 		t.Fatal(err)
 	}
 	return ended
+}
+
+// An older database under the list of a newer one, as a replicator brings it back: what it
+// lacks of the list is done again.
+func TestErasureOfAnOlderDatabase(t *testing.T) {
+	dir, older := t.TempDir(), t.TempDir()
+	w := worldIn(t, dir)
+	aviary(t, w.store, w)
+	if _, err := w.store.Clean(false); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(older, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.ErasePerson(w.ctx, jane, birdAddress)
+	w.must(nil, err)
+	list, err := os.ReadFile(filepath.Join(dir, "erasures"))
+	w.must(nil, err)
+	w.must(nil, os.WriteFile(filepath.Join(older, "erasures"), list, 0o600))
+	db, err := store.Open(t.Context(), older, store.Options{Synchronous: "OFF"})
+	w.must(nil, err)
+	w.must(nil, ticketing.FinishErasures(t.Context(), db, slog.New(slog.DiscardHandler)))
+	w.must(nil, db.Close())
+	for _, s := range sightings(t, older, "canary") {
+		t.Error(s)
+	}
 }

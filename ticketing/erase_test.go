@@ -57,8 +57,9 @@ func sightings(t *testing.T, dir, word string) (found []string) {
 		}
 		for _, text := range texts {
 			for _, form := range [][]byte{text, decoded(text), unquoted(text)} {
-				if i := bytes.Index(bytes.ToLower(form), []byte(word)); i >= 0 {
-					found = append(found, fmt.Sprintf("%s: …%q…", path, form[max(0, i-60):min(len(form), i+60)]))
+				low := bytes.ToLower(form)
+				if i := bytes.Index(low, []byte(word)); i >= 0 {
+					found = append(found, fmt.Sprintf("%s: …%q…", path, low[max(0, i-60):min(len(low), i+60)]))
 					break
 				}
 			}

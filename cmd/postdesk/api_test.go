@@ -25,7 +25,7 @@ var operations = map[string]string{
 
 	// Of the machine, not of the desk.
 	"serve": local, "check": local, "dev start": local, "dev deliver": local, "dev answer": local, "postfix print": local, "postfix check": local, "version": local,
-	"config show": local, "config check": local, "config example": local, "backup": local, "restore": local, "verify": local, "systemd": local, "man": local, "completion": local,
+	"config show": local, "config check": local, "config example": local, "backup": local, "restore": local, "verify": local, "compact": local, "systemd": local, "man": local, "completion": local,
 }
 
 // What a command does a program can do by the API.

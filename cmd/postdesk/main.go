@@ -50,6 +50,7 @@ type commands struct {
 	Backup        backupCmd      `cmd:"" help:"Write everything that must not be lost into one file; the agent may run."`
 	Restore       restoreCmd     `cmd:"" help:"Make a data directory from a backup, and prove it."`
 	Verify        verifyCmd      `cmd:"" help:"Read all data and say what is wrong with it; the agent may run."`
+	Compact       compactCmd     `cmd:"" help:"Write the database anew without what was deleted in it; the agent must be stopped."`
 	Systemd       systemdCmd     `cmd:"" help:"Print units for systemd: the service, its sockets, its user."`
 	Man           manCmd         `cmd:"" help:"Print a manual page, for man(1)."`
 	Completion    completionCmd  `cmd:"" help:"Print what completes postdesk's words in a shell."`

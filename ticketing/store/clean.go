@@ -39,11 +39,11 @@ func (d *DB) Clean(rewrite bool) (c ticketing.Cleaned, err error) {
 	}
 	if rewrite && fileSize(filepath.Join(d.dir, databaseName)) <= rewriteMax {
 		c.Written = true
-		if err := d.alone(ctx, func() error { return rewriteDatabase(ctx, d.dir, nil) }); err != nil {
+		if err := d.alone(ctx, func() error { return rewriteDatabase(ctx, filepath.Join(d.dir, databaseName), nil) }); err != nil {
 			return c, err
 		}
 	}
-	return c, d.alone(ctx, func() error { return d.emptyLog(ctx) })
+	return c, d.alone(ctx, func() error { return emptyLog(ctx, filepath.Join(d.dir, databaseName)) })
 }
 
 // DropFiles removes the files of raw mail whose rows are gone. Each is removed in the writer,
@@ -87,8 +87,8 @@ func (d *DB) alone(ctx context.Context, fn func() error) error {
 
 // emptyLog brings the log into the database and makes it empty: it has old pages in it.
 // While somebody reads an old moment that cannot be done, and nobody reads for long.
-func (d *DB) emptyLog(ctx context.Context) error {
-	c := &conn{dsn: copyDSN(filepath.Join(d.dir, databaseName))}
+func emptyLog(ctx context.Context, path string) error {
+	c := &conn{dsn: copyDSN(path)}
 	defer c.close()
 	for try := 0; ; try++ {
 		var busy, frames, done int64
@@ -103,12 +103,37 @@ func (d *DB) emptyLog(ctx context.Context) error {
 	}
 }
 
+// Compact writes the database, and the index of words, anew: without what is deleted in it, and
+// as small as can be. No agent may run in dir meanwhile: deliveries would wait for minutes. It
+// gives the octets of both before and after.
+func Compact(ctx context.Context, dir string, progress Progress) (before, after int64, err error) {
+	if _, err := os.Stat(filepath.Join(dir, databaseName)); err != nil {
+		return 0, 0, err
+	}
+	lock, err := lockDir(dir)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer lock.Close()
+	for _, name := range []string{databaseName, indexName} {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			continue // the index is made anew by the agent
+		}
+		before += fileSize(path)
+		if err := errors.Join(rewriteDatabase(ctx, path, progress), emptyLog(ctx, path)); err != nil {
+			return before, after, err
+		}
+		after += fileSize(path)
+	}
+	return before, after, give(dir)
+}
+
 // rewriteDatabase writes a database anew, without what is deleted in it and with its pages
 // in order.
-func rewriteDatabase(ctx context.Context, dir string, progress Progress) (err error) {
-	path := filepath.Join(dir, databaseName)
+func rewriteDatabase(ctx context.Context, path string, progress Progress) (err error) {
 	size := fileSize(path)
-	if err := enoughRoom(dir, 2*size); err != nil { // the new pages go through the log
+	if err := enoughRoom(filepath.Dir(path), 2*size); err != nil { // the new pages go through the log
 		return err
 	}
 	c := &conn{dsn: copyDSN(path)}
@@ -121,7 +146,7 @@ func rewriteDatabase(ctx context.Context, dir string, progress Progress) (err er
 				tick.Stop()
 				return
 			case <-tick.C:
-				progress.tell("compacting", min(fileSize(path+"-wal"), size), size)
+				progress.tell("compacting "+filepath.Base(path), min(fileSize(path+"-wal"), size), size)
 			}
 		}
 	}()

@@ -16,6 +16,9 @@ const (
 	markerText   = "A postdesk database belongs beside this file. Without it postdesk refuses to start.\n"
 )
 
+// ErrInUse is for a directory that another process has.
+var ErrInUse = errors.New("in use by another postdesk")
+
 // lockDir makes the directory and takes its lock, which ends with the process
 // however that ends.
 func lockDir(dir string) (*os.File, error) {
@@ -33,7 +36,7 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	f.Close()
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, fmt.Errorf("%s is in use by another postdesk", dir)
+		return nil, fmt.Errorf("%s is %w", dir, ErrInUse)
 	}
 	return nil, fmt.Errorf("lock of %s: %w", dir, err)
 }
