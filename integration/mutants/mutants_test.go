@@ -40,7 +40,7 @@ var all = []mutant{{
 	name: "a redelivery is not known by its bytes",
 	edits: []edit{
 		{"ticketing/store/migrations/00001_desk.sql", "raw          INTEGER NOT NULL UNIQUE REFERENCES", "raw          INTEGER NOT NULL REFERENCES"},
-		{"ticketing/store/tx_mail.go", "\n\t\tON CONFLICT (raw) DO NOTHING RETURNING id`", " RETURNING id`"},
+		{"ticketing/store/tx_mail.go", "\n\t\tON CONFLICT (raw) DO NOTHING`", "`"},
 	},
 	pkg: "./integration/world", run: "^TestWorld$", seed: "1", reason: `is 2 items, want 1`,
 }, {
@@ -70,6 +70,7 @@ func TestMutants(t *testing.T) {
 	}
 	whole := os.Getenv(tortureEnv) != ""
 	for _, m := range all {
+		overlay := m.overlay(t, root) // of each, so that make test says when one fits no more
 		if !m.cheap && !whole {
 			continue
 		}
@@ -80,7 +81,7 @@ func TestMutants(t *testing.T) {
 					t.Fatalf("%s fails without the fault: %v\n%s", m.run, err, out)
 				}
 			}
-			out, err := m.test(t, root, m.overlay(t, root))
+			out, err := m.test(t, root, overlay)
 			switch {
 			case err == nil:
 				t.Errorf("%s of %s passes: it does not see the fault", m.run, m.pkg)

@@ -69,6 +69,25 @@ func (w *world) step() {
 		w.report()
 	case n < 78:
 		w.cancel()
+	default:
+		w.trouble(n)
+	}
+	if w.rnd.IntN(8) > 0 { // else the next thing happens while this one is under way
+		w.rest()
+	}
+	if w.rnd.IntN(3) == 0 {
+		w.follow(1 + w.rnd.IntN(20))
+	}
+	if w.disk.isDead() {
+		w.resurrect()
+	}
+	w.flush()
+	w.passes(time.Duration(w.rnd.IntN(2000)) * time.Millisecond)
+}
+
+// trouble is what the world around does: time, server, DNS, disk and process.
+func (w *world) trouble(n int) {
+	switch {
 	case n < 82:
 		w.passes(time.Duration(w.rnd.IntN(90)) * time.Second)
 	case n < 90:
@@ -88,17 +107,6 @@ func (w *world) step() {
 		w.stop()
 		w.start(w.disk.dir)
 	}
-	if w.rnd.IntN(8) > 0 { // else the next thing happens while this one is under way
-		w.rest()
-	}
-	if w.rnd.IntN(3) == 0 {
-		w.follow(1 + w.rnd.IntN(20))
-	}
-	if w.disk.isDead() {
-		w.resurrect()
-	}
-	w.flush()
-	w.passes(time.Duration(w.rnd.IntN(2000)) * time.Millisecond)
 }
 
 // rest waits until nobody has anything to do but to wait for a time.
@@ -156,7 +164,34 @@ func (w *world) letterTo(to string) delivery {
 func (w *world) newLetter() delivery {
 	l := &letter{word: fmt.Sprintf("word%dx", len(w.letters)), from: w.customer(), items: 1}
 	w.letters = append(w.letters, l)
-	to, head, proof := []string{"new@desk.example"}, "", "pass"
+	to, head := w.address(l)
+	proof := "pass"
+	switch w.rnd.IntN(8) {
+	case 0:
+		l.from, proof = fmt.Sprintf("s%d@stranger.example", w.rnd.IntN(4)), "none"
+	case 1:
+		proof = "fail"
+	case 2:
+		proof = "temperror"
+	case 3:
+		proof = "none"
+	}
+	if w.rnd.IntN(10) > 0 {
+		head += "Message-ID: <" + l.word + "@customer.example>\r\n"
+	}
+	size := 1 + w.rnd.IntN(40)
+	if w.rnd.IntN(25) == 0 {
+		size = 20_000 // more than what is kept in the database
+	}
+	raw := fmt.Sprintf("Received: from out.example by mx.desk.example (Postfix) id Q%d; now\r\nFrom: %s\r\nTo: %s\r\nSubject: about %s\r\nX-Proof: %s\r\n%s\r\n%s\r\n%s\r\n",
+		len(w.letters), l.from, strings.Join(to, ", "), "things", proof, head, "I say "+l.word+" to you.", strings.Repeat("line\r\n", size))
+	l.variants = []string{raw}
+	return delivery{letter: l, raw: raw, from: l.from, to: to}
+}
+
+// address says where a letter goes and what it refers to, and may make it that of another.
+func (w *world) address(l *letter) (to []string, head string) {
+	to = []string{"new@desk.example"}
 	switch w.rnd.IntN(10) {
 	case 0:
 		to = []string{"sales@desk.example"}
@@ -183,27 +218,7 @@ func (w *world) newLetter() delivery {
 			}
 		}
 	}
-	switch w.rnd.IntN(8) {
-	case 0:
-		l.from, proof = fmt.Sprintf("s%d@stranger.example", w.rnd.IntN(4)), "none"
-	case 1:
-		proof = "fail"
-	case 2:
-		proof = "temperror"
-	case 3:
-		proof = "none"
-	}
-	if w.rnd.IntN(10) > 0 {
-		head += "Message-ID: <" + l.word + "@customer.example>\r\n"
-	}
-	size := 1 + w.rnd.IntN(40)
-	if w.rnd.IntN(25) == 0 {
-		size = 20_000 // more than what is kept in the database
-	}
-	raw := fmt.Sprintf("Received: from out.example by mx.desk.example (Postfix) id Q%d; now\r\nFrom: %s\r\nTo: %s\r\nSubject: about %s\r\nX-Proof: %s\r\n%s\r\n%s\r\n%s\r\n",
-		len(w.letters), l.from, strings.Join(to, ", "), "things", proof, head, "I say "+l.word+" to you.", strings.Repeat("line\r\n", size))
-	l.variants = []string{raw}
-	return delivery{letter: l, raw: raw, from: l.from, to: to}
+	return to, head
 }
 
 // field is the address in a field of a mail that went out.

@@ -53,7 +53,7 @@ func TestWorld(t *testing.T) {
 		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { play(t, seed) }) {
 			t.Fatalf("%s=%d go test -count=1 -run TestWorld ./integration/world plays it again", seedEnv, seed)
 		}
-		if (i+1)%500 == 0 {
+		if (i+1)%100 == 0 {
 			fmt.Printf("world: %d of %d histories, %s\n", i+1, seeds, time.Since(began).Round(time.Second))
 		}
 	}

@@ -63,13 +63,21 @@ func (m migration) run(ctx context.Context) (err error) {
 	}
 	have, want, err := p.GetVersions(ctx)
 	switch {
+	case err != nil && m.known && ctx.Err() == nil:
+		return fmt.Errorf("%s cannot be read; where it is damaged, put a backup in its place (postdesk restore): %w", databaseName, err)
 	case err != nil:
 		return fmt.Errorf("schema of %s: %w", databaseName, err)
 	case have > want:
 		return fmt.Errorf("%s has schema %d, and this postdesk knows %d at most: run the newer postdesk that made it, or go back to the copy beside it that was made before the upgrade", databaseName, have, want)
 	case have <= 0 && m.known:
 		return fmt.Errorf("%s has no tables but had before; restore it from a backup", databaseName)
-	case have == want:
+	}
+	if m.known {
+		if err := checkDatabase(ctx, db, m.path); err != nil {
+			return err
+		}
+	}
+	if have == want {
 		return nil
 	}
 	if have > 0 {

@@ -38,6 +38,7 @@ type moved struct{ lastSeq, version int64 }
 // failed remembers the first fault. After one, SQLite may have rolled back the whole
 // transaction, and what ran then would be committed alone.
 func (t *tx) failed(err error) error {
+	err = damaged(err)
 	if t.err == nil {
 		t.err = err
 	}

@@ -287,6 +287,7 @@ func (w *writer) call(fn func(ticketing.Tx) error, t *tx) (err error) {
 // abandon undoes the batch and tells all of it. The connection is closed, which rolls
 // back; the next batch opens a new one, so that no state of a fault outlives it.
 func (w *writer) abandon(members []*request, err error) {
+	err = damaged(err)
 	w.failures.Add(1)
 	w.setFault(err)
 	if e := w.conn.close(); e != nil {
