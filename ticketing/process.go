@@ -50,8 +50,8 @@ func (d *Desk) process(ctx context.Context) {
 			if n := len(jobs); n > 0 {
 				newest = max(newest, jobs[n-1].arrival.ID)
 			}
+			fetch = len(jobs) >= inFlight // there may be more; what comes from now on wakes
 		}
-		fetch = false
 		select {
 		case <-ctx.Done():
 			return
@@ -71,9 +71,7 @@ func (d *Desk) process(ctx context.Context) {
 				}
 			}
 		}
-		before := len(jobs)
 		jobs = d.decideReady(ctx, jobs)
-		fetch = fetch || len(jobs) < before
 	}
 }
 
