@@ -37,7 +37,9 @@ func (d *Desk) apply(tx Tx, j *job) error {
 	}
 	if o, ok := d.reported(dests, j); ok {
 		if len(done) == 0 {
-			if err := d.applyReport(tx, a, j, o); err != nil {
+			if err := d.applyReport(tx, a, j, o); errors.Is(err, errDropped) {
+				return nil
+			} else if err != nil {
 				return err
 			}
 		}

@@ -258,6 +258,9 @@ func takeOutgoing(tx Tx, w wanted, p ticketPlan) (ids []int64, cancelled int, ol
 			cancelled++
 			o.State = OutCancelled
 		}
+		if o.State == OutFailed { // it is not to be tried again
+			o.State = OutCancelled
+		}
 		o.Recipient, o.ReversePath, o.MessageID, o.EnvelopeID, o.LastReply, o.QueueID, o.Raw = "", "", "", "", "", "", Hash{}
 		if err := tx.UpdateOutgoing(o); err != nil {
 			return nil, 0, nil, err

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"postdesk/ticketing"
@@ -140,6 +141,29 @@ func TestErasureOfAnOlderDatabase(t *testing.T) {
 	w.must(nil, ticketing.FinishErasures(t.Context(), db, slog.New(slog.DiscardHandler)))
 	w.must(nil, db.Close())
 	for _, s := range sightings(t, older, "canary") {
+		t.Error(s)
+	}
+}
+
+// A report that comes after an erasure, and returns the mail that went to the person, is not
+// kept.
+func TestReportAfterErasure(t *testing.T) {
+	dir := t.TempDir()
+	w := worldIn(t, dir)
+	w.send(birdAddress, "new@desk.example", "canary", "Message-ID: <canary@customer.example>\r\n", "canary")
+	w.answer("SUPPORT-7102", "Dear canary")
+	all, err := w.Outgoing(w.ctx, nil, 0, 100)
+	w.must(nil, err)
+	o := all[slices.IndexFunc(all, func(o ticketing.Outgoing) bool { return o.Recipient == birdAddress })]
+	raw, err := w.Raw(w.ctx, o.Raw)
+	w.must(nil, err)
+	_, err = w.ErasePerson(w.ctx, jane, birdAddress)
+	w.must(nil, err)
+	w.sendAs("", []string{o.ReversePath}, "From: MAILER-DAEMON@mx.example\r\nSubject: Undelivered\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\r\nSorry.\r\n"+
+		"--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; "+birdAddress+"\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"+string(raw)+"\r\n--b--\r\n")
+	_, err = w.store.Clean(true)
+	w.must(nil, err)
+	for _, s := range sightings(t, dir, "canary") {
 		t.Error(s)
 	}
 }

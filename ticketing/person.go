@@ -3,6 +3,7 @@ package ticketing
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -170,6 +171,12 @@ func (d *Desk) isForgotten(tx Tx, a Arrival, fold string) (bool, error) {
 	}
 	return tx.Forgotten(d.store.KeyedDigest(digestFold, fold))
 }
+
+// errDropped says that an arrival is not there any more.
+var errDropped = errors.New("the mail is about somebody who was erased")
+
+// erased says that a participant is nobody any more.
+func (p Participant) erased() bool { return strings.HasPrefix(p.Address, "erased-") }
 
 // dropForgotten takes away again what was forgotten.
 func (d *Desk) dropForgotten(tx Tx, a Arrival) error {

@@ -55,6 +55,10 @@ func (d *Desk) applyReport(tx Tx, a Arrival, j *job, o outgoingID) error {
 	if err != nil {
 		return err
 	}
+	// It returns the mail that went to them, with their address and what they wrote.
+	if p, err := tx.Participant(o.participant); own.Reason == ReasonErased || err == nil && p.erased() {
+		return errors.Join(d.dropForgotten(tx, a), errDropped)
+	}
 	out, err := d.outgoingOf(tx, own, o)
 	if err != nil {
 		return err
