@@ -39,7 +39,7 @@ func (t *tx) Found(ids []int64, statuses []ticketing.Status) ([]ticketing.Found,
 	query := selectFound + " WHERE m.id IN (" + in + ")"
 	if len(statuses) > 0 {
 		in, args = placeholders(args, statuses)
-		query += " AND k.status IN (" + in + ")"
+		query += " AND k.status || '' IN (" + in + ")" // joined to nothing: not by the index of all that are so
 	}
 	found, err := list(t, scanFound, query, args...)
 	slices.SortFunc(found, func(a, b ticketing.Found) int { return int(b.Message.ID - a.Message.ID) })
