@@ -1,5 +1,5 @@
 # postdesk. Two commands need no other: `make run` to see it work, `make test` to know that it does.
-.PHONY: help build install uninstall run demo test test-race test-real test-typescript test-redmine torture torture-power torture-mutants torture-kill torture-world check bench years fuzz deps deps-test deps-run deps-bench deps-typescript deps-redmine
+.PHONY: help build install uninstall run demo test test-race test-real test-typescript test-redmine torture torture-power torture-mutants torture-kill torture-world soak check bench years fuzz deps deps-test deps-run deps-bench deps-typescript deps-redmine
 
 help:
 	@echo "make run    a private Postfix on loopback with the agent behind it; says what to send"
@@ -8,6 +8,7 @@ help:
 	@echo "make test-typescript  a client that openapi-typescript makes plays the story"
 	@echo "make test-redmine  the bridge of the examples works with a real Redmine"
 	@echo "make torture  the whole of the tests of which make test runs a share"
+	@echo "make soak   an agent at half its rate for SOAK (24h); fails when it grows"
 	@echo "make bench  compares with smtp-sink, smtp-source and Dovecot in one run, and with the goals"
 	@echo "make years  measures a desk of a million tickets beside an empty one; YEARS=200 makes it a fifth of that"
 	@echo "make fuzz   fuzzes what parses, FUZZTIME (30s) each; make test does so for 3s"
@@ -96,10 +97,15 @@ torture-world:
 torture-mutants:
 	go test -timeout 60m -count=1 -v ./integration/mutants
 
+# SOAK=2m is a short one.
+SOAK ?= 24h
+soak: deps-test
+	SOAK=$(SOAK) go test -timeout 0 -count=1 -v -tags soak -run Soak ./integration
+
 check:
 	@fmt=$$(gofmt -l .); [ -z "$$fmt" ] || { echo "gofmt: $$fmt"; exit 1; }
 	go vet ./...
-	go vet -tags systemd ./integration
+	go vet -tags systemd,soak ./integration
 	go vet -tags redmine ./integration/examples
 	go tool staticcheck ./...
 
