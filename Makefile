@@ -1,5 +1,5 @@
 # postdesk. Two commands need no other: `make run` to see it work, `make test` to know that it does.
-.PHONY: help build install uninstall run demo test test-race test-real test-typescript test-redmine torture torture-power torture-mutants torture-kill torture-world soak check bench years fuzz deps deps-test deps-run deps-bench deps-typescript deps-redmine
+.PHONY: help build install uninstall run demo test test-race test-real test-typescript test-redmine torture torture-power torture-mutants torture-kill torture-world torture-malformed soak check bench years fuzz deps deps-test deps-run deps-bench deps-typescript deps-redmine
 
 help:
 	@echo "make run    a private Postfix on loopback with the agent behind it; says what to send"
@@ -73,7 +73,7 @@ test-real:
 	@tags=$$(unshare --mount --pid --uts --ipc --cgroup --fork true 2>/dev/null && echo "-tags systemd"); \
 	[ -n "$$tags" ] || echo "no namespaces here: the test with a real systemd is left out"; \
 	set -x; go test -timeout 30m $$tags $$(go list ./... | grep -E '$(REAL)') && \
-	go test ./integration/desktest && go test -run Canary ./ticketing
+	go test ./integration/desktest && go test -run 'Canary|Malformed' ./ticketing
 
 # A client that is made of the OpenAPI document for TypeScript. node and npm are more than all
 # other packages together; make test does the same with one for Go.
@@ -86,8 +86,8 @@ test-redmine: deps-redmine
 
 # Each part can be run alone. Whatever is drawn by lot prints the seed that plays it again:
 # POSTDESK_TORTURE_SEED=N make torture-kill. All 10,000 histories take hours.
-torture: deps-test torture-power torture-mutants torture-kill torture-world
-torture-power torture-mutants torture-kill torture-world: export POSTDESK_TORTURE = 1
+torture: deps-test torture-power torture-mutants torture-kill torture-world torture-malformed
+torture-power torture-mutants torture-kill torture-world torture-malformed: export POSTDESK_TORTURE = 1
 torture-kill:
 	go test -timeout 180m -count=1 -v -run 'Consume|NthOperation|Killed|Storm' ./integration
 torture-power:
@@ -96,6 +96,8 @@ torture-world:
 	go test -timeout 24h -count=1 ./integration/world
 torture-mutants:
 	go test -timeout 60m -count=1 -v ./integration/mutants
+torture-malformed:
+	go test -timeout 120m -count=1 -run Malformed ./ticketing
 
 # SOAK=2m is a short one.
 SOAK ?= 24h
