@@ -6,6 +6,7 @@ import "context"
 const (
 	responder = "responder"
 	notifier  = "notifier"
+	indexer   = "indexer" // its place is kept in the index of words
 )
 
 // Idle says that the desk has nothing left to do by itself: every mail is decided, every

@@ -15,7 +15,7 @@ const (
 	indexText  = 256 << 10              // octets of a message that are indexed
 	indexTold  = 10 * time.Second       // between lines about a long filling
 	indexLook  = 30 * time.Second       // between looks whether the index can still be read
-	indexYield = 4                      // times as long as a commit took, it rests while mail waits to be decided
+	indexYield = 19                     // times as long as a commit took, it rests while mail waits to be decided
 )
 
 // index fills the index of words, after the feed and out of the way of deliveries. Its place
@@ -46,6 +46,7 @@ func (d *Desk) followWords(ctx context.Context) error {
 	d.filled.Store(true)
 	defer d.filled.Store(false)
 	for {
+		d.seen.Store(indexer, state.Seq)
 		events, err := d.wordEvents(ctx, state.Seq)
 		var gone Gone
 		if errors.As(err, &gone) {
@@ -99,6 +100,17 @@ func (d *Desk) wordEvents(ctx context.Context, after int64) ([]Event, error) {
 
 // SearchFilled says that the index of words has all that there is, but what came just now.
 func (d *Desk) SearchFilled() bool { return d.filled.Load() }
+
+// SearchBehind is how many events the index of words has still to look at; -1 while it is
+// made, or when there is none.
+func (d *Desk) SearchBehind(ctx context.Context) (int64, error) {
+	seen, ok := d.seen.Load(indexer)
+	if !ok || !d.filled.Load() {
+		return -1, nil
+	}
+	last, err := d.LastSeq(ctx)
+	return last - seen.(int64), err
+}
 
 // indexState is where the index stands. One that knows more than the store is of another one.
 func (d *Desk) indexState(ctx context.Context) (s IndexState, err error) {

@@ -25,7 +25,7 @@ type contender struct {
 	recipient string
 	pid       int
 	drain     func(context.Context) error // waits until all accepted mail is processed
-	clean     func() error                // between rounds, not measured
+	clean     func(context.Context) error // between rounds; only its CPU is measured
 	stop      func()
 }
 
@@ -70,7 +70,7 @@ func startAgent(ctx context.Context, l *lab.Lab, binary string, o lab.AgentOptio
 }
 
 func agentContender(l *lab.Lab, a *lab.Agent) *contender {
-	return &contender{name: agentName, socket: l.Socket, recipient: "new@" + lab.Domain, drain: a.Drained, clean: func() error { return nil },
+	return &contender{name: agentName, socket: l.Socket, recipient: "new@" + lab.Domain, drain: a.Drained, clean: a.Searchable,
 		stop: func() {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
@@ -89,7 +89,7 @@ func process(ctx context.Context, name, socket string, args ...string) (*contend
 		return nil, err
 	}
 	c := &contender{name: name, socket: socket, recipient: "customer@x.example", pid: cmd.Process.Pid,
-		drain: func(context.Context) error { return nil }, clean: func() error { return nil },
+		drain: func(context.Context) error { return nil }, clean: func(context.Context) error { return nil },
 		stop: func() {
 			_ = cmd.Process.Signal(syscall.SIGTERM)
 			_ = cmd.Wait()
@@ -166,7 +166,7 @@ func startDovecot(ctx context.Context, l *lab.Lab) (*contender, error) {
 	}
 	c, err := process(ctx, dovecotName, dovecotSocket(l), "dovecot", "-F", "-c", conf)
 	if c != nil {
-		c.clean = func() error { return os.RemoveAll(filepath.Join(mails, "customer")) }
+		c.clean = func(context.Context) error { return os.RemoveAll(filepath.Join(mails, "customer")) }
 	}
 	return c, err
 }

@@ -73,7 +73,7 @@ func peakOf(ctx context.Context, c *contender, p *pool, ld load, window time.Dur
 	for pid := range after {
 		sum += peakMB(pid)
 	}
-	return float64(sum), c.clean()
+	return float64(sum), c.clean(ctx)
 }
 
 // disk is what the data directory grows by for a mail of 2 KB, with everything that is in it.

@@ -348,6 +348,18 @@ func (a *Agent) Drained(ctx context.Context) error {
 	})
 }
 
+// Searchable waits until the index of words has all that was processed: it is filled when
+// nothing else is to be done, and would take its time from what is measured next.
+func (a *Agent) Searchable(ctx context.Context) error {
+	return a.while(ctx, "the agent to index its messages", func() (bool, error) {
+		n, err := a.Metric(ctx, "postdesk_search_behind")
+		if err == nil && n != 0 {
+			err = fmt.Errorf("%g events are not indexed", n)
+		}
+		return err == nil, err
+	})
+}
+
 func tail(text string, lines int) string {
 	if text = strings.TrimSpace(text); text == "" {
 		return ""

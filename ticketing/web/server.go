@@ -174,6 +174,7 @@ func (s *Server) registerMetrics() {
 	s.cfg.Registry.MustRegister(lag{s.desk, prometheus.NewDesc("postdesk_consumer_behind", "Events of the feed that a named consumer has not acknowledged.", []string{"consumer"}, nil),
 		prometheus.NewDesc("postdesk_consumer_dead_letters", "Events that a named consumer could not handle.", []string{"consumer"}, nil)})
 	gauge("postdesk_event_sequence", "Sequence number of the newest event.", s.desk.LastSeq)
+	gauge("postdesk_search_behind", "Events whose words cannot be searched yet; -1 while the index is made.", s.desk.SearchBehind)
 	gauge("postdesk_outgoing_queued", "Outgoing mail that Postfix does not have yet (1000 stands for more).", func(ctx context.Context) (int64, error) {
 		out, err := s.desk.Outgoing(ctx, []ticketing.OutgoingState{ticketing.OutQueued}, 0, 1000)
 		return int64(len(out)), err
