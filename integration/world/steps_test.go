@@ -391,6 +391,9 @@ func (w *world) cancel() {
 		err := w.desk.RetryOutgoing(w.ctx, staff, o.ID)
 		w.say("retry of %d: %v", o.ID, err)
 		w.again[o.MessageID]++
+		if err == nil {
+			delete(w.cancelled, o.MessageID) // a report said of it that it had failed, and staff want it out after all
+		}
 		return
 	}
 	err = w.desk.CancelOutgoing(w.ctx, staff, o.ID)

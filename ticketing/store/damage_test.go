@@ -62,6 +62,30 @@ func damagedDesk(t *testing.T, mails int, whole bool) (dir string, raws []string
 	return dir, raws
 }
 
+// A log that is lost with the machine takes the last moments with it, not the desk: while
+// nobody writes it is brought into the database.
+func TestLostLog(t *testing.T) {
+	dir := t.TempDir()
+	write(t, open(t, dir), func(tx ticketing.Tx) error {
+		return tx.AddTicket(&ticketing.Ticket{Queue: "SUPPORT", Number: 1, Status: ticketing.StatusNew, Created: time.Now(), Updated: time.Now()})
+	})
+	until(t, "the ticket is in the database itself", func() bool {
+		whole, err := os.ReadFile(filepath.Join(dir, databaseName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		alone := filepath.Join(t.TempDir(), databaseName)
+		if err := os.WriteFile(alone, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := &conn{dsn: readerDSN(alone)}
+		defer c.close()
+		var tickets int64
+		err = (&tx{ctx: t.Context(), conn: c}).get("SELECT count(*) FROM ticket", nil, &tickets)
+		return err == nil && tickets == 1
+	})
+}
+
 func damageDesk(ctx context.Context, db *DB) (*ticketing.Desk, error) {
 	return ticketing.New(ctx, ticketing.Config{
 		Domain: "desk.example",

@@ -21,6 +21,9 @@ const (
 	batchBytes  = 8 << 20
 )
 
+// restAfter is how long nobody writes before the log is emptied.
+const restAfter = time.Second
+
 // The states of a request. Only the waiting one can be withdrawn.
 const (
 	waiting int32 = iota
@@ -105,6 +108,7 @@ func (d *DB) Write(ctx context.Context, fn func(ticketing.Tx) error) error {
 
 func (w *writer) run() {
 	defer close(w.finished)
+	rest := time.NewTimer(restAfter)
 	for {
 		select {
 		case do := <-w.alone:
@@ -115,7 +119,22 @@ func (w *writer) run() {
 			}
 			w.waiting.Add(-1)
 			w.batch(r)
+			rest.Reset(restAfter)
+		case <-rest.C:
+			w.emptyLog()
 		}
+	}
+}
+
+// emptyLog brings the log into the database while nobody writes: a log that a disk loses then
+// takes the last moments with it, and not all since the start, and a commit seldom has to do
+// it. The log stays as it is where somebody reads an old moment.
+func (w *writer) emptyLog() {
+	if w.conn.db == nil {
+		return
+	}
+	if err := w.conn.exec(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
+		w.log.Warn("the log of the database stays as it is", "error", err)
 	}
 }
 
