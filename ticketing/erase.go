@@ -154,7 +154,6 @@ type wanted struct {
 	addresses []string // as they are written, none for a redaction
 	all       []string // every other address that is kept
 	tickets   []int64
-	names     []string
 }
 
 func (w wanted) is(address string) bool {
