@@ -181,9 +181,7 @@ func checkIntegrity(d *desk) {
 // at a kill may go out again, and is then the same mail.
 func TestKilledWhileReplying(t *testing.T) {
 	replies, kills := share(100, 2000), share(5, 100)
-	// Each of the agent's four submission.workers has one mail on its way, and one whose
-	// outcome is being recorded.
-	const workers, inFlight = 4, 2 * 4
+	const workers, inFlight = 4, 4 // inFlight: submission.workers of the agent
 	d := newDesk(t, time.Duration(share(3, 60))*time.Minute, lab.Options{}, lab.AgentOptions{})
 	rnd := random(t)
 	letters := make([][]byte, replies)

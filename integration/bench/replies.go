@@ -53,7 +53,6 @@ func replies(ctx context.Context, s settings, r *report) error {
 			}
 			theirs = append(theirs, rate)
 		}
-		r.say("\nthe agent's CPU for a reply: %.0f us", median(o.cpu))
 		r.add(row{what: fmt.Sprintf("replies submitted, %d connections", replyWorkers), unit: "mails/s", ours: ours, peer: "smtp-source", theirs: theirs, goal: 0.8})
 		return nil
 	})
@@ -87,9 +86,6 @@ type outgoing struct {
 	api       *lab.Client
 	tickets   []lab.Ticket
 	submitted chan time.Time
-	agent     *lab.Agent
-	pid       int
-	cpu       []float64 // of the agent, microseconds a reply, by round
 }
 
 func newOutgoing(ctx context.Context, l *lab.Lab, c *contender, a *lab.Agent, mails int) (*outgoing, error) {
@@ -103,7 +99,7 @@ func newOutgoing(ctx context.Context, l *lab.Lab, c *contender, a *lab.Agent, ma
 	if err := a.Drained(ctx); err != nil {
 		return nil, err
 	}
-	o := &outgoing{lab: l, agent: a, pid: c.pid, submitted: make(chan time.Time, 1<<16)}
+	o := &outgoing{lab: l, submitted: make(chan time.Time, 1<<16)}
 	if o.api, err = a.Client(ctx, "bench", "admin"); err != nil {
 		return nil, err
 	}
@@ -140,18 +136,6 @@ func (o *outgoing) round(ctx context.Context, round int) (float64, error) {
 	if err := errors.Join(errs...); err != nil {
 		return 0, err
 	}
-	// Each is a mail by then: this is about how fast they go out.
-	err := lab.Until(ctx, "the replies to be mails", func() (bool, error) {
-		n, err := o.agent.Metric(ctx, "postdesk_outgoing_queued")
-		return int(n) >= len(o.tickets), err
-	})
-	if err != nil {
-		return 0, err
-	}
-	before, err := cpuTime(o.pid)
-	if err != nil {
-		return 0, err
-	}
 	start := time.Now()
 	if err := o.api.Hold(ctx, false); err != nil {
 		return 0, err
@@ -166,11 +150,6 @@ func (o *outgoing) round(ctx context.Context, round int) (float64, error) {
 			return 0, ctx.Err()
 		}
 	}
-	after, err := cpuTime(o.pid)
-	if err != nil {
-		return 0, err
-	}
-	o.cpu = append(o.cpu, float64((after-before).Microseconds())/float64(len(o.tickets)))
 	return float64(len(o.tickets)) / last.Sub(start).Seconds(), o.lab.Empty(ctx)
 }
 

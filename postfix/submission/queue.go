@@ -95,17 +95,13 @@ func (q *Queue) submitAll(ctx context.Context, claimed []ticketing.Outgoing, unt
 	var wg sync.WaitGroup
 	for range min(q.workers, len(order)) {
 		wg.Go(func() {
-			recorded := func() {}
 			for list := range work {
 				back := false
 				for _, o := range list {
 					back = back || ctx.Err() != nil || time.Until(until) < q.lease/2 || healthy && q.Err() != nil
-					s := q.submit(ctx, o, back)
-					recorded()
-					recorded = q.record(ctx, o, s)
+					q.submit(ctx, o, back)
 				}
 			}
-			recorded()
 		})
 	}
 	for _, t := range order {
@@ -115,31 +111,15 @@ func (q *Queue) submitAll(ctx context.Context, claimed []ticketing.Outgoing, unt
 	wg.Wait()
 }
 
-// submit sends one mail and says how it ended. A mail is put back instead when the desk
+// submit sends one mail and records how it ended, also when ctx ends meanwhile: what
+// the server has taken must not go out again. A mail is put back instead when the desk
 // stops, when the trouble of another one would be its own, and when too little is left of
 // the lease: after it somebody may take the mail back, and it must not go out then.
-func (q *Queue) submit(ctx context.Context, o ticketing.Outgoing, back bool) ticketing.Settlement {
-	if back {
-		return ticketing.Settlement{State: ticketing.OutQueued, Untried: true}
+func (q *Queue) submit(ctx context.Context, o ticketing.Outgoing, back bool) {
+	s := ticketing.Settlement{State: ticketing.OutQueued, Untried: true}
+	if !back {
+		s = q.attempt(ctx, o)
 	}
-	return q.attempt(ctx, o)
-}
-
-// record begins to record how a mail ended, and gives what waits for the end of it. While
-// the disk syncs, the worker's next mail is on its way: what a kill can send twice is this
-// one and that one.
-func (q *Queue) record(ctx context.Context, o ticketing.Outgoing, s ticketing.Settlement) (wait func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		q.settle(ctx, o, s)
-	}()
-	return func() { <-done }
-}
-
-// settle records how a mail ended, also when ctx ends meanwhile: what the server has taken
-// must not go out again.
-func (q *Queue) settle(ctx context.Context, o ticketing.Outgoing, s ticketing.Settlement) {
 	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	for {
