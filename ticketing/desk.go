@@ -67,6 +67,7 @@ type Desk struct {
 	appended chan struct{} // closed and replaced when events were appended
 	filled   atomic.Bool   // the index of words
 	erasing  sync.Mutex    // one erasure at a time
+	making   sync.RWMutex  // mail is made of what was written; an erasure has it alone
 	forgets  atomic.Bool   // mail may come that was erased
 	seen     sync.Map      // how far our own consumers have come: name, sequence number
 }

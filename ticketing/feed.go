@@ -166,19 +166,10 @@ func (d *Desk) complain(ctx context.Context, name string, err error) bool {
 func (d *Desk) consumeOne(ctx context.Context, name string, e Event, handle handler) bool {
 	wait := 100 * time.Millisecond
 	for try := 1; ; try++ {
-		write, err := d.handleSafely(ctx, e, handle)
-		if err == nil && write == nil {
-			return true // the cursor moves with the next effect; to see this again costs nothing
-		}
-		if err == nil {
-			err = d.write(ctx, func(tx Tx) error {
-				if err := write(tx); err != nil {
-					return err
-				}
-				return tx.SetCursor(name, e.Seq)
-			})
-		}
+		effect, err := d.takeEffect(ctx, name, e, handle)
 		switch {
+		case err == nil && !effect:
+			return true // the cursor moves with the next effect; to see this again costs nothing
 		case err == nil:
 			signal(d.wakeOut) // after the commit: before it there is nothing to see
 			return true
@@ -196,6 +187,23 @@ func (d *Desk) consumeOne(ctx context.Context, name string, e Event, handle hand
 		}
 		wait = min(2*wait, 10*time.Second)
 	}
+}
+
+// takeEffect is one try, with no erasure in its middle: what was read before one would be
+// written after it.
+func (d *Desk) takeEffect(ctx context.Context, name string, e Event, handle handler) (effect bool, err error) {
+	d.making.RLock()
+	defer d.making.RUnlock()
+	write, err := d.handleSafely(ctx, e, handle)
+	if err != nil || write == nil {
+		return false, err
+	}
+	return true, d.write(ctx, func(tx Tx) error {
+		if err := write(tx); err != nil {
+			return err
+		}
+		return tx.SetCursor(name, e.Seq)
+	})
 }
 
 func (d *Desk) handleSafely(ctx context.Context, e Event, handle handler) (write func(Tx) error, err error) {

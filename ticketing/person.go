@@ -72,7 +72,9 @@ func (d *Desk) erase(ctx context.Context, e Erasure) (Certificate, error) {
 		return Certificate{}, err
 	}
 	d.forgets.Store(true)
+	d.making.Lock()
 	c, err := d.eraser().run(ctx, e)
+	d.making.Unlock()
 	if err == nil && !d.wordsFollow(ctx) {
 		c.Left = append(c.Left, "the index of words, which is behind and forgets them when it has come so far")
 	}
@@ -104,7 +106,9 @@ func (d *Desk) wordsFollow(ctx context.Context) bool {
 func (d *Desk) finishErasures(ctx context.Context) {
 	for {
 		d.erasing.Lock()
+		d.making.Lock()
 		err := d.eraser().finish(ctx)
+		d.making.Unlock()
 		d.erasing.Unlock()
 		if err == nil || ctx.Err() != nil {
 			return

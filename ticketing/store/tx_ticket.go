@@ -136,6 +136,9 @@ func ticketQuery(q ticketing.TicketQuery, statuses []string) (string, []any) {
 			queues = []string{}
 		}
 	}
+	if queues != nil { // one that is named twice would give its tickets twice; none is not every one
+		queues = append([]string{}, slices.Compact(slices.Sorted(slices.Values(queues)))...)
+	}
 	if q.Held {
 		return selectTicket + " WHERE " + where + heldOf(queues, statuses, &args) + order, args
 	}
