@@ -64,7 +64,7 @@ test: deps-test check
 	integration/fuzz.sh 3s
 
 # ticketing/mail starts no goroutine, and a history of the world is one of few who run at once.
-REAL := /ticketing/mail$$|/integration$$|/integration/(bench|examples|lab|mutants|world)$$
+REAL := /ticketing/mail$$|/integration$$|/integration/(bench|examples|lab|mutants|world|years)$$
 test-race:
 	GORACE=atexit_sleep_ms=10 go test -race -timeout 30m $$(go list ./... | grep -vE '$(REAL)')
 

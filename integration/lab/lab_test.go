@@ -165,10 +165,8 @@ func TestDeferredMailArrives(t *testing.T) {
 	if err := l.Write(ctx, Letter{From: "jane@" + SignedDomain, To: "new@" + Domain, Subject: "wait", Body: "x"}); err != nil {
 		t.Fatal(err)
 	}
-	err := Until(ctx, "deferred mail", func() (bool, error) {
-		q, err := l.Queue(ctx)
-		return len(q) == 1 && q[0].Queue == "deferred", err
-	})
+	// Not by the queue that it is in: now and then qmgr meets it twice, and lets it lie.
+	err := Until(ctx, "deferred mail", func() (bool, error) { return strings.Contains(l.Log(), "status=deferred ("), nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,8 +53,8 @@ var all = []mutant{{
 	pkg:   "./integration/world", run: "^TestTakenBack$", reason: `was taken back at .* and went out at`, cheap: true,
 }, {
 	name: "the cursor of a consumer moves outside its transaction",
-	edits: []edit{{"ticketing/feed.go", "\t\t\t\treturn tx.SetCursor(name, e.Seq)\n\t\t\t})\n\t\t}\n",
-		"\t\t\t\treturn nil\n\t\t\t})\n\t\t\tif err == nil {\n\t\t\t\terr = d.write(ctx, func(tx Tx) error { return tx.SetCursor(name, e.Seq) })\n\t\t\t}\n\t\t}\n"}},
+	edits: []edit{{"ticketing/feed.go", "\treturn true, d.write(ctx, func(tx Tx) error {\n\t\tif err := write(tx); err != nil {\n\t\t\treturn err\n\t\t}\n",
+		"\tif err := d.write(ctx, write); err != nil {\n\t\treturn true, err\n\t}\n\treturn true, d.write(ctx, func(tx Tx) error {\n"}},
 	pkg: "./ticketing", run: "^TestCrashOnce$", reason: `died at write \d+, after the commit (true|false): map\[.*jo@customer.example:2`,
 }, {
 	name: "a write is answered before its COMMIT",
