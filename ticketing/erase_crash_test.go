@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"postdesk/ticketing"
 	"postdesk/ticketing/mail"
@@ -166,4 +167,27 @@ func TestReportAfterErasure(t *testing.T) {
 	for _, s := range sightings(t, dir, "canary") {
 		t.Error(s)
 	}
+}
+
+// What a consumer has read before an erasure is committed before it begins: after it, it would
+// bring back what was to be gone.
+func TestNoEffectAcrossErasure(t *testing.T) {
+	w := worldIn(t, t.TempDir())
+	w.send(birdAddress, "new@desk.example", "canary", "Message-ID: <canary@customer.example>\r\n", "canary")
+	erased := make(chan error, 1)
+	_, err := w.TakeEffect(w.ctx, ticketing.Event{Seq: 1}, func(context.Context, ticketing.Event) (func(ticketing.Tx) error, error) {
+		go func() {
+			_, err := w.ErasePerson(w.ctx, jane, birdAddress)
+			erased <- err
+		}()
+		select {
+		case <-erased:
+			t.Error("an erasure came and went between the reading and the commit")
+			erased <- nil
+		case <-time.After(500 * time.Millisecond): // it would have been done
+		}
+		return func(ticketing.Tx) error { return nil }, nil
+	})
+	w.must(nil, err)
+	w.must(nil, <-erased)
 }

@@ -25,3 +25,8 @@ func (d *Desk) SeenByOwn(seq int64) bool {
 	}
 	return true
 }
+
+// TakeEffect is one try of a consumer of our own.
+func (d *Desk) TakeEffect(ctx context.Context, e Event, handle func(context.Context, Event) (func(Tx) error, error)) (bool, error) {
+	return d.takeEffect(ctx, "test", e, handle)
+}

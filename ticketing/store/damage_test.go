@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -106,11 +105,7 @@ func TestDamage(t *testing.T) {
 	if os.Getenv(torture) != "" {
 		flips = 3000
 	}
-	seed, err := strconv.ParseUint(os.Getenv(seedEnv), 10, 64)
-	if err != nil {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("seed %d: %s=%[1]d plays it again", seed, seedEnv)
+	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	dir, raws := damagedDesk(t, 120, true)
 	whole, err := os.ReadFile(filepath.Join(dir, databaseName))

@@ -24,6 +24,17 @@ const (
 	seedEnv    = "POSTDESK_TORTURE_SEED"
 )
 
+// seedOf says from which number a test draws, so that a failure can be played again.
+func seedOf(t *testing.T) uint64 {
+	t.Helper()
+	seed, err := strconv.ParseUint(os.Getenv(seedEnv), 10, 64)
+	if err != nil {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d: %s=%[1]d plays it again", seed, seedEnv)
+	return seed
+}
+
 // A loss of power keeps what was synced, and of the rest what the disk happened to have
 // written. A kill cannot show this, since the system keeps what a process wrote. strace
 // records all writes and syncs of a store under load; from that, images are made of what a
@@ -33,11 +44,7 @@ func TestPowerLoss(t *testing.T) {
 	if os.Getenv(torture) != "" {
 		images = 500
 	}
-	seed, err := strconv.ParseUint(os.Getenv(seedEnv), 10, 64)
-	if err != nil {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("seed %d: %s=%[1]d plays it again, on a recording of its own", seed, seedEnv)
+	seed := seedOf(t)
 	for name, c := range map[string]struct {
 		sync  string
 		loses bool
