@@ -35,7 +35,9 @@ func (p *parsing) readBody(root *entity) {
 	}
 	if anyPart(r.rich, true) {
 		m.HTML = joinRich(r.rich)
-		m.HTMLText, m.htmlMarks = readHTML(m.HTML)
+		if !p.brief || strings.TrimSpace(m.Text) == "" {
+			m.HTMLText, m.htmlMarks = readHTML(m.HTML)
+		}
 	}
 	r.tellEvents()
 	markInline(r.files, m.HTML)
@@ -277,8 +279,11 @@ func (r *bodyReader) add(a Attachment) {
 		r.p.problem("there are more than %d files; the others are not kept apart", partsMax)
 		return
 	}
-	sum := sha256.Sum256(a.Content)
-	a.Size, a.SHA256 = int64(len(a.Content)), hex.EncodeToString(sum[:])
+	a.Size = int64(len(a.Content))
+	if !r.p.brief {
+		sum := sha256.Sum256(a.Content)
+		a.SHA256 = hex.EncodeToString(sum[:])
+	}
 	r.files = append(r.files, a)
 }
 

@@ -25,6 +25,7 @@ type parsing struct {
 	m        *Message
 	deadline time.Time
 	late     bool
+	brief    bool // what Intake leaves out is not wanted
 	parts    int
 	decoded  int    // octets after decoding, all parts
 	hint     string // charset that the message names somewhere, for octets that name none
@@ -34,17 +35,18 @@ type parsing struct {
 // Parse reads a message as it came. It never refuses and never panics: what it could not
 // understand stands in Problems.
 func Parse(raw []byte) *Message {
-	p := intake(raw)
+	p := read(raw, false)
 	p.guard("new text", func() { p.m.NewText = extractNew(p.m) })
 	return p.m
 }
 
-// Intake is Parse without NewText, which no decision depends on and which costs more
-// than all the rest: it is for the moment when mail comes in.
-func Intake(raw []byte) *Message { return intake(raw).m }
+// Intake is Parse without NewText, without the hashes of attachments, and without HTMLText
+// where there is Text: no decision depends on them, and they cost more than all the rest.
+// It is for the moment when mail comes in.
+func Intake(raw []byte) *Message { return read(raw, true).m }
 
-func intake(raw []byte) *parsing {
-	p := &parsing{m: &Message{}, deadline: time.Now().Add(timeMax), seen: map[string]bool{}}
+func read(raw []byte, brief bool) *parsing {
+	p := &parsing{m: &Message{}, brief: brief, deadline: time.Now().Add(timeMax), seen: map[string]bool{}}
 	m, root := p.m, &entity{mediaType: "text/plain"}
 	p.guard("structure", func() { root = p.root(raw) })
 	p.guard("header", func() { p.readFields(root) })
