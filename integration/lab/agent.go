@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"text/template"
+	"time"
 )
 
 // Build builds the agent into a folder and gives the path of the program. The
@@ -337,9 +338,14 @@ func (a *Agent) Metric(ctx context.Context, name string) (float64, error) {
 	return 0, fmt.Errorf("/metrics (%d) has no %s", code, name)
 }
 
+// scrapeEvery is how often metrics are read while something is waited for: reading them
+// takes as much of the agent as several mails do.
+const scrapeEvery = 50 * time.Millisecond
+
 // Drained waits until all that was accepted is processed.
 func (a *Agent) Drained(ctx context.Context) error {
 	return a.while(ctx, "the agent to process its arrivals", func() (bool, error) {
+		time.Sleep(scrapeEvery)
 		n, err := a.Metric(ctx, "postdesk_arrivals_pending")
 		if err == nil && n != 0 {
 			err = fmt.Errorf("%g arrivals are pending", n)
@@ -352,6 +358,7 @@ func (a *Agent) Drained(ctx context.Context) error {
 // nothing else is to be done, and would take its time from what is measured next.
 func (a *Agent) Searchable(ctx context.Context) error {
 	return a.while(ctx, "the agent to index its messages", func() (bool, error) {
+		time.Sleep(scrapeEvery)
 		n, err := a.Metric(ctx, "postdesk_search_behind")
 		if err == nil && n != 0 {
 			err = fmt.Errorf("%g events are not indexed", n)
