@@ -70,6 +70,9 @@ func (d *Desk) alreadyDecided(tx Tx, a Arrival, fold string) (map[int64]bool, er
 		}
 		done[m.Ticket] = done[m.Ticket] || o.sameWay(a) || !m.putAside()
 	}
+	if len(a.Recipients) < 2 {
+		return done, nil // what was decided comes again only for another recipient
+	}
 	own, err := tx.MessagesByArrival(a.ID)
 	for _, m := range own {
 		done[m.Ticket] = true

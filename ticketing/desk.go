@@ -61,6 +61,7 @@ type Desk struct {
 	domains   knownDomains
 	staff     atomic.Pointer[roster]
 
+	door     crowd         // of messages that are being delivered
 	wake     chan struct{} // an arrival may be pending
 	wakeOut  chan struct{} // outgoing mail may be due
 	mu       sync.Mutex
@@ -189,6 +190,8 @@ func (d *Desk) Recipient(_ context.Context, address string) error {
 // Deliver makes mail durable, and no more: what becomes of it is decided later.
 // Its nil Err is the promise that the mail is safe.
 func (d *Desk) Deliver(ctx context.Context, env mail.Envelope, body io.Reader) []mail.Result {
+	d.door.enter()
+	defer d.door.leave()
 	results := make([]mail.Result, len(env.Recipients))
 	id, fresh, err := d.accept(ctx, env, body)
 	for i := range results {

@@ -10,6 +10,9 @@ import (
 // consumeTries is how often a consumer tries one event before it is passed over.
 const consumeTries = 10
 
+// pageEvery is how soon after a page of the feed a consumer reads the next one.
+const pageEvery = 10 * time.Millisecond
+
 // Gone says that the events after a place of the feed are not kept any more.
 type Gone struct {
 	After  int64 // the place
@@ -130,8 +133,12 @@ func (d *Desk) consume(ctx context.Context, name string, handle handler) {
 			return
 		}
 	}
-	for ctx.Err() == nil {
+	for last := (time.Time{}); ctx.Err() == nil; last = time.Now() {
 		d.seen.Store(name, cursor)
+		// Under load a page has what many commits have told, and costs hardly more than one.
+		if rest := pageEvery - time.Since(last); rest > 0 && !pause(ctx, rest) {
+			return
+		}
 		events, err := d.WaitEvents(ctx, cursor, 256)
 		var gone Gone
 		if errors.As(err, &gone) { // what is not kept any more was handled, or is too old to be

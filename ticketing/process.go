@@ -45,12 +45,15 @@ func (d *Desk) process(ctx context.Context) {
 	retry := time.NewTicker(time.Second)
 	defer retry.Stop()
 	for fetch := true; ; {
-		if fetch && len(jobs) < inFlight {
+		if fetch && len(jobs) <= inFlight/2 { // few rows are read twice
 			jobs = d.fetch(ctx, jobs, newest, slots, reports)
 			if n := len(jobs); n > 0 {
 				newest = max(newest, jobs[n-1].arrival.ID)
 			}
 			fetch = len(jobs) >= inFlight // there may be more; what comes from now on wakes
+		}
+		if len(jobs) == 0 {
+			d.door.over()
 		}
 		select {
 		case <-ctx.Done():
@@ -108,6 +111,7 @@ func (d *Desk) fetch(ctx context.Context, jobs []*job, after int64, slots chan s
 // work parses and verifies one arrival.
 func (d *Desk) work(ctx context.Context, j *job, slots chan struct{}, reports chan func()) {
 	slots <- struct{}{}
+	d.door.letPass(ctx)
 	raw, msg, err := d.read(ctx, j.arrival)
 	reports <- func() {
 		j.parsed, j.err = true, err
