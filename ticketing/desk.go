@@ -61,6 +61,8 @@ type Desk struct {
 	domains   knownDomains
 	staff     atomic.Pointer[roster]
 
+	reading, waiting *room // octets of mails: what is read, and what waits for DNS
+
 	door     crowd         // of messages that are being delivered
 	wake     chan struct{} // an arrival may be pending
 	wakeOut  chan struct{} // outgoing mail may be due
@@ -101,7 +103,7 @@ func New(ctx context.Context, cfg Config, store Store) (*Desk, error) {
 		return nil, errors.New("a desk without a verifier")
 	}
 	d := &Desk{
-		cfg: cfg, store: store, now: cfg.Now, log: cfg.Log,
+		cfg: cfg, store: store, now: cfg.Now, log: cfg.Log, reading: newRoom(readingRoom), waiting: newRoom(waitingRoom),
 		wake: make(chan struct{}, 1), wakeOut: make(chan struct{}, 1), appended: make(chan struct{}),
 	}
 	err := d.SetQueues(cfg.Queues, cfg.Roles)

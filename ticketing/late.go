@@ -90,7 +90,8 @@ func (d *Desk) readMessage(ctx context.Context, m Message) ([]byte, *mail.Messag
 	if err != nil {
 		return nil, nil, err
 	}
-	return d.read(ctx, a)
+	raw, msg, _, err := d.read(ctx, a)
+	return raw, msg, err
 }
 
 // decideLate raises a message of row 7 to the row that it would have met. It stays in

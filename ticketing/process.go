@@ -110,40 +110,74 @@ func (d *Desk) fetch(ctx context.Context, jobs []*job, after int64, slots chan s
 
 // work parses and verifies one arrival.
 func (d *Desk) work(ctx context.Context, j *job, slots chan struct{}, reports chan func()) {
+	leave, err := d.reading.enter(ctx, j.arrival.Size) // before a slot: small mails need not wait for large ones
+	if err != nil {
+		return // ctx ended
+	}
 	slots <- struct{}{}
 	d.door.letPass(ctx)
-	raw, msg, err := d.read(ctx, j.arrival)
+	raw, msg, fold, err := d.read(ctx, j.arrival)
 	reports <- func() {
 		j.parsed, j.err = true, err
 		if err != nil {
 			j.verified, j.notBefore = true, d.now().Add(5*time.Second)
 			return
 		}
-		j.msg, j.fold, j.queueID = msg, foldKey(raw, msg), postfixQueueID(msg)
+		j.msg, j.fold, j.queueID = msg, fold, postfixQueueID(msg)
 		j.keys = d.orderKeys(j.arrival, msg)
 	}
 	// DNS is waited for without a slot: it takes time, not work.
 	<-slots
 	if err != nil {
+		leave()
 		return
 	}
-	auth := d.verify(ctx, raw, msg)
-	own := d.staffMail(ctx, raw, msg, auth)
+	auth, own, failed := d.author(ctx, j.arrival, raw, msg, leave)
 	signed := d.hasSigned(ctx, &job{msg: msg, auth: auth})
-	reports <- func() { j.own, j.auth, j.signed, j.verified = own, auth, signed, true }
+	reports <- func() {
+		j.own, j.auth, j.signed, j.verified = own, auth, signed, true
+		if failed != nil {
+			j.err, j.notBefore = failed, d.now().Add(5*time.Second)
+		}
+	}
 }
 
-func (d *Desk) read(ctx context.Context, a Arrival) ([]byte, *mail.Message, error) {
-	raw, err := d.store.Raw(ctx, a.Raw)
-	if err != nil {
-		return nil, nil, err
+// author says who wrote a mail that has been read, and leaves the room of those that are.
+// While DNS is waited for, the octets of large mails have a room of their own, so that none
+// whose domain does not answer keeps others from being read. Where that is full, they are
+// given up and read again later.
+func (d *Desk) author(ctx context.Context, a Arrival, raw []byte, msg *mail.Message, read func()) (auth mail.Authentication, own staffMail, err error) {
+	leave, ok := d.waiting.tryEnter(a.Size)
+	read()
+	if !ok {
+		raw = nil
+		if leave, err = d.waiting.enter(ctx, a.Size); err != nil {
+			return auth, own, err
+		}
+	}
+	defer leave()
+	if !ok {
+		if raw, err = d.store.Raw(ctx, a.Raw); err != nil {
+			return auth, own, err
+		}
+	}
+	auth = d.verify(ctx, raw, msg)
+	return auth, d.staffMail(ctx, raw, msg, auth), nil
+}
+
+// read gives the octets of an arrival, what they say, and by what they are known again.
+func (d *Desk) read(ctx context.Context, a Arrival) (raw []byte, msg *mail.Message, fold string, err error) {
+	if raw, err = d.store.Raw(ctx, a.Raw); err != nil {
+		return nil, nil, "", err
 	}
 	if a.Attempts >= tries {
-		return raw, &mail.Message{Problems: []string{"could not be understood; the raw mail is kept"}}, nil
+		return raw, &mail.Message{Problems: []string{"could not be understood; the raw mail is kept"}}, "", nil
 	}
-	msg := mail.Intake(raw)
+	msg = mail.Intake(raw)
 	msg.ReversePath = a.ReversePath
-	return raw, msg, nil
+	// No decision depends on these, and they may be as large as the mail.
+	msg.Text, msg.HTML, msg.HTMLText, msg.Attachments = "", "", "", nil
+	return raw, msg, foldKey(raw, msg), nil
 }
 
 // verify never lets a fault of the verifier lose a mail: then nothing is proven.

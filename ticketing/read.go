@@ -1,6 +1,7 @@
 package ticketing
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -133,11 +134,22 @@ func (d *Desk) Message(ctx context.Context, id int64) (m Message, t Ticket, err 
 
 // Content parses a mail from its raw bytes, by the code that a delivery takes.
 func (d *Desk) Content(ctx context.Context, m Message) (*mail.Message, error) {
-	raw, err := d.store.Raw(ctx, m.Raw)
+	r, size, err := d.store.OpenRaw(ctx, m.Raw)
 	if err != nil {
 		return nil, err
 	}
-	return mail.Parse(raw), nil
+	defer r.Close()
+	leave, err := d.reading.enter(ctx, size)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	// size is believed only so far: a flipped bit in it must not take all memory.
+	raw := bytes.NewBuffer(make([]byte, 0, min(size, readingRoom)+bytes.MinRead))
+	if _, err := raw.ReadFrom(r); err != nil {
+		return nil, err
+	}
+	return mail.Parse(raw.Bytes()), nil
 }
 
 // Attachments gives the files of a reply or a note.

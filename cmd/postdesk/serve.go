@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"syscall"
 	"time"
@@ -27,6 +28,10 @@ func (serveCmd) Help() string {
 	return "SIGTERM and SIGINT stop the agent: it takes no new mail, ends open deliveries, then stops the rest; " +
 		"a second signal ends it at once, which loses nothing that was acknowledged. SIGHUP reads the configuration again."
 }
+
+// memoryTarget is where the garbage of large mails is collected without waiting for as much
+// of it again as is in use. The environment's GOMEMLIMIT sets another.
+const memoryTarget = 80 << 20
 
 // running is the agent with its configuration file.
 type running struct {
@@ -55,6 +60,9 @@ func (serveCmd) Run(a *app) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // from the first moment: unhandled it would end the process
 
+	if a.getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryTarget)
+	}
 	syscall.Umask(0o077) // mail and keys are for the agent's user alone
 	parts, err := cfg.agent()
 	if err != nil {

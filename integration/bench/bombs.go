@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"postdesk/integration/lab"
@@ -63,75 +64,119 @@ func (b bomb) raw(size int) []byte {
 	return out.Bytes()
 }
 
-// bombs sends each to an agent and prints what it cost.
-func bombs(ctx context.Context, w io.Writer, size int) (err error) {
-	l, err := lab.Start(ctx, lab.Options{NoPostfix: true})
+// costs is what a bomb took of the agent.
+type costs struct {
+	accepted, small time.Duration // until its 250, and until that of a small mail beside it
+	cpu             time.Duration // to the end of its processing
+	peak            int64         // MB of memory
+	result          string
+}
+
+// bombs sends each of those to an agent and prints what it cost; then all come at once.
+func bombs(ctx context.Context, w io.Writer, all []bomb, size int) (each []costs, together int64, err error) {
+	l, a, err := aloneAgent(ctx, lab.AgentOptions{})
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
-	defer func() { err = errors.Join(err, l.Stop()) }()
-	bin := filepath.Join(l.Dir, "bin")
-	if err := os.Mkdir(bin, 0o755); err != nil {
-		return err
-	}
-	binary, err := lab.Build(ctx, bin)
-	if err != nil {
-		return err
-	}
-	a, err := l.NewAgent(binary, lab.AgentOptions{})
-	if err != nil {
-		return err
-	}
-	if err := a.Start(ctx); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, a.Stop(context.WithoutCancel(ctx))) }()
+	defer func() { err = errors.Join(err, a.Stop(context.WithoutCancel(ctx)), l.Stop()) }()
 	api, err := a.Client(ctx, "bombs", "write")
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
 	fmt.Fprintf(w, "\nmails of %d MB that are made to hurt; a small mail is sent while one is processed\n", size>>20)
 	fmt.Fprintf(w, "%-24s %9s %9s %9s %12s  %s\n", "", "250 after", "CPU s", "peak MB", "small mail", "result")
-	for _, b := range allBombs() {
-		if err := explode(ctx, l, a, api, b.name, b.raw(size), w); err != nil {
-			return fmt.Errorf("%s: %w", b.name, err)
+	for _, b := range all {
+		c, err := explode(ctx, l, a, api, b.name, b.raw(size))
+		if err != nil {
+			return each, 0, fmt.Errorf("%s: %w", b.name, err)
 		}
+		each = append(each, c)
+		fmt.Fprintf(w, "%-24s %7.2f s %9.2f %9d %9.0f ms  %s\n", b.name, c.accepted.Seconds(), c.cpu.Seconds(), c.peak, c.small.Seconds()*1e3, c.result)
 	}
-	return nil
+	start := time.Now()
+	if together, err = explodeTogether(ctx, l, a, all, size); err != nil {
+		return each, 0, fmt.Errorf("all at once: %w", err)
+	}
+	fmt.Fprintf(w, "all %d at once: processed after %.1f s, peak %d MB\n", len(all), time.Since(start).Seconds(), together)
+	return each, together, nil
 }
 
-func explode(ctx context.Context, l *lab.Lab, a *lab.Agent, api *lab.Client, name string, raw []byte, w io.Writer) error {
+// aloneAgent starts an agent without a Postfix.
+func aloneAgent(ctx context.Context, o lab.AgentOptions) (l *lab.Lab, a *lab.Agent, err error) {
+	if l, err = lab.Start(ctx, lab.Options{NoPostfix: true}); err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.Stop())
+		}
+	}()
+	bin := filepath.Join(l.Dir, "bin")
+	if err = os.Mkdir(bin, 0o755); err != nil {
+		return nil, nil, err
+	}
+	binary, err := lab.Build(ctx, bin)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a, err = l.NewAgent(binary, o); err != nil {
+		return nil, nil, err
+	}
+	return l, a, a.Start(ctx)
+}
+
+// explode sends one bomb, and a small mail while it is processed.
+func explode(ctx context.Context, l *lab.Lab, a *lab.Agent, api *lab.Client, name string, raw []byte) (c costs, err error) {
 	pid := a.PID()
 	if err := resetPeak(pid); err != nil {
-		return err
+		return c, err
 	}
 	before, err := cpuTime(pid)
 	if err != nil {
-		return err
+		return c, err
 	}
 	start := time.Now()
 	if err := hand(ctx, l.Socket, raw); err != nil {
-		return err
+		return c, err
 	}
-	accepted := time.Since(start)
+	c.accepted = time.Since(start)
 	start = time.Now()
 	if err := hand(ctx, l.Socket, []byte("From: <jane@bomb.example>\r\nSubject: small\r\n\r\n"+name+"\r\n")); err != nil {
-		return err
+		return c, err
 	}
-	small := time.Since(start)
+	c.small = time.Since(start)
 	if err := a.Drained(ctx); err != nil {
-		return err
+		return c, err
 	}
 	after, err := cpuTime(pid)
 	if err != nil {
-		return err
+		return c, err
 	}
-	result, err := outcome(ctx, api, raw)
-	if err != nil {
-		return err
+	c.cpu = after - before
+	if c.result, err = outcome(ctx, api, raw); err != nil {
+		return c, err
 	}
-	fmt.Fprintf(w, "%-24s %7.2f s %9.2f %9d %9.0f ms  %s\n", name, accepted.Seconds(), (after - before).Seconds(), peakMB(pid), small.Seconds()*1e3, result)
-	return nil
+	c.peak = peakMB(pid)
+	return c, nil
+}
+
+// explodeTogether sends all at the same time and gives the most memory that they took.
+func explodeTogether(ctx context.Context, l *lab.Lab, a *lab.Agent, all []bomb, size int) (peak int64, err error) {
+	if err := resetPeak(a.PID()); err != nil {
+		return 0, err
+	}
+	errs := make([]error, len(all))
+	var wg sync.WaitGroup
+	for i, b := range all {
+		// Another address: what has come before is not taken again.
+		raw := bytes.Replace(b.raw(size), []byte("jane@"), []byte("june@"), 1)
+		wg.Go(func() { errs[i] = hand(ctx, l.Socket, raw) })
+	}
+	wg.Wait()
+	if err := errors.Join(append(errs, a.Drained(ctx))...); err != nil {
+		return 0, err
+	}
+	return peakMB(a.PID()), nil
 }
 
 // hand gives one mail to the agent and waits for its 250.

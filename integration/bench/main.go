@@ -46,7 +46,8 @@ func sections() []section {
 		{"start", "from the start to the first LMTP reply", start},
 		{"disk", "bytes of the disk for a mail", disk},
 		{"bombs", "mails that are made to hurt", func(ctx context.Context, _ settings, r *report) error {
-			return bombs(ctx, r.out, bombSize)
+			_, _, err := bombs(ctx, r.out, allBombs(), bombSize)
+			return err
 		}},
 	}
 }

@@ -45,7 +45,8 @@ func readHTML(page string) (string, []htmlNote) {
 // breaksMax is two empty lines: more say nothing.
 const (
 	breaksMax = 3
-	quotesMax = 20 // the deepest quote that is marked as such
+	quotesMax = 20   // the deepest quote that is marked as such
+	openMax   = 5000 // open elements; of those inside them the text alone is read. Browsers stop at 512.
 )
 
 // openElement is an element whose end has not come.
@@ -98,6 +99,9 @@ func (w *textWriter) start(t html.Token) {
 			w.note(t)
 			w.void(t)
 		}
+		return
+	}
+	if len(w.stack) >= openMax && (!l.hidden || w.hides > 0) {
 		return
 	}
 	e := openElement{name: name, hidden: l.hidden, tiny: l.tiny, item: -1, indent: isIndent(t)}

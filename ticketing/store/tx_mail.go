@@ -105,11 +105,11 @@ type arrival struct {
 	rawID int64
 }
 
-const selectArrival = `SELECT a.id, a.raw, r.hash, a.reverse_path, a.recipients, a.received, a.pending, a.attempts
+const selectArrival = `SELECT a.id, a.raw, r.hash, r.size, a.reverse_path, a.recipients, a.received, a.pending, a.attempts
 	FROM arrival a JOIN raw r ON r.id = a.raw`
 
 func scanArrival(r row) (a arrival, err error) {
-	err = r.Scan(&a.ID, &a.rawID, hashCol{&a.Raw}, &a.ReversePath, jsonCol{&a.Recipients}, timeCol{&a.Received}, &a.Pending, &a.Attempts)
+	err = r.Scan(&a.ID, &a.rawID, hashCol{&a.Raw}, &a.Size, &a.ReversePath, jsonCol{&a.Recipients}, timeCol{&a.Received}, &a.Pending, &a.Attempts)
 	return a, err
 }
 
