@@ -104,6 +104,7 @@ func canaryWorld(t *testing.T) (*world, *hostile) {
 	for i := range 20 {
 		victim := fmt.Sprintf("victim%d@customer.example", i)
 		w.send(victim, "new@desk.example", fmt.Sprint("of victim ", i), "Message-ID: <first."+victim+">\r\n", fmt.Sprintf("CANARY-own-%d-", i))
+		w.settled() // the acknowledgement is a message too
 		name := fmt.Sprintf("SUPPORT-%d", 7102+i)
 		h.names = append(h.names, name)
 		_, _, err := w.Reply(w.ctx, jane, ticketing.ReplyRequest{Ticket: name, Text: fmt.Sprintf("CANARY-note-%d-", i), Note: true})
