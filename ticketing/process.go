@@ -14,6 +14,10 @@ import (
 // inFlight is how many arrivals are parsed and verified ahead of the decisions.
 const inFlight = 256
 
+// pace is how soon after the last time rows are read, and a commit decides, while many
+// are on their way: both then serve many.
+const pace = 20 * time.Millisecond
+
 // tries is how often an arrival is processed before it is filed without being understood.
 const tries = 3
 
@@ -42,22 +46,32 @@ func (d *Desk) process(ctx context.Context) {
 	slots := make(chan struct{}, d.cfg.Workers)
 	var jobs []*job  // by ID of the arrival
 	var newest int64 // arrival that was fetched; older ones are looked for once a second
+	var fetched, decided time.Time
 	retry := time.NewTicker(time.Second)
 	defer retry.Stop()
 	for fetch := true; ; {
-		if fetch && len(jobs) <= inFlight/2 { // few rows are read twice
-			jobs = d.fetch(ctx, jobs, newest, slots, reports)
-			if n := len(jobs); n > 0 {
-				newest = max(newest, jobs[n-1].arrival.ID)
+		many := len(jobs) > inFlight/2
+		var next <-chan time.Time
+		if fetch && len(jobs) < inFlight {
+			if wait := pace - time.Since(fetched); many && wait > 0 {
+				next = time.After(wait)
+			} else {
+				jobs, fetched = d.fetch(ctx, jobs, newest, slots, reports), time.Now()
+				if n := len(jobs); n > 0 {
+					newest = max(newest, jobs[n-1].arrival.ID)
+				}
+				fetch = len(jobs) >= inFlight // there may be more; what comes from now on wakes
 			}
-			fetch = len(jobs) >= inFlight // there may be more; what comes from now on wakes
 		}
 		if len(jobs) == 0 {
 			d.door.over()
+		} else if many && next == nil {
+			next = time.After(pace) // to decide what was left
 		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-next:
 		case <-d.wake:
 			fetch = true
 		case <-retry.C:
@@ -74,7 +88,9 @@ func (d *Desk) process(ctx context.Context) {
 				}
 			}
 		}
-		jobs = d.decideReady(ctx, jobs)
+		if !many || time.Since(decided) >= pace {
+			jobs, decided = d.decideReady(ctx, jobs), time.Now()
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"sync"
+	"time"
 
 	"postdesk/ticketing"
 )
@@ -13,13 +14,19 @@ import (
 type recent struct {
 	mu    sync.Mutex
 	raws  map[ticketing.Hash][]byte
-	order []ticketing.Hash // the oldest first; also of some that are taken
+	order []came // the oldest first; also of some that are taken
 	size  int
 }
 
+type came struct {
+	hash ticketing.Hash
+	came time.Time
+}
+
 const (
-	recentBytes   = 16 << 20 // all together
-	recentMessage = 2 << 20  // one of them
+	recentBytes   = 16 << 20         // all together
+	recentMessage = 2 << 20          // one of them
+	recentAge     = 20 * time.Second // what nobody reads goes, as that of a mail which came twice
 )
 
 func newRecent() *recent { return &recent{raws: map[ticketing.Hash][]byte{}} }
@@ -30,13 +37,17 @@ func (r *recent) put(h ticketing.Hash, raw []byte) {
 	if _, known := r.raws[h]; known || len(raw) > recentMessage {
 		return
 	}
-	r.raws[h] = raw
-	r.order = append(r.order, h)
-	r.size += len(raw)
-	for r.size > recentBytes || len(r.order) > 2*len(r.raws)+64 {
-		r.drop(r.order[0])
+	now := time.Now()
+	for len(r.order) > 0 && (now.Sub(r.order[0].came) > recentAge || len(r.order) > 2*len(r.raws)+64) {
+		r.drop(r.order[0].hash)
 		r.order = r.order[1:]
 	}
+	if r.size+len(raw) > recentBytes {
+		return // the first to come are the first to be read
+	}
+	r.raws[h] = raw
+	r.order = append(r.order, came{h, now})
+	r.size += len(raw)
 }
 
 // take gives the bytes and forgets them; nil when they are not here.
