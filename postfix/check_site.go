@@ -8,6 +8,10 @@ const sizeSlack = 64 << 10
 // limits compares the sizes: behind port 25, a mail that is too large waits and bounces.
 func (c *checker) limits() {
 	agent, postfix := c.site.MessageSizeLimit, c.number("message_size_limit")
+	if agent == 0 && postfix == 0 {
+		c.add(Warning, "Postfix takes mail of any size (message_size_limit = 0), and so does the agent, which reads one mail as a whole: one can take all memory and fill the disk.",
+			"postconf -e message_size_limit=52428800")
+	}
 	if agent == 0 || postfix > 0 && postfix+sizeSlack <= agent {
 		return
 	}

@@ -173,6 +173,7 @@ func TestCheckFinds(t *testing.T) {
 		{"sender table out of date", "own", func(_ *testing.T, s *Site) { s.SubmissionUser = "other" }, Error, "postdesk_senders is not what", "print senders >"},
 		{"no sender table", "own", inMaster(",regexp:/etc/postfix/postdesk_senders", ""), Error, "does not let desk send", "postdesk postfix print"},
 		{"pattern of no domain", "shared", func(_ *testing.T, s *Site) { s.SharedDomains = []string{"example.org"} }, Error, "neither own nor shared", "Name the domain"},
+		{"any size at both", "own", addMain("message_size_limit = 0"), Warning, "takes mail of any size (message_size_limit = 0), and so does the agent", "postconf -e message_size_limit=52428800"},
 		{"larger than the agent takes", "own", func(_ *testing.T, s *Site) { s.MessageSizeLimit = 10240001 }, Error, "takes mail of 10240000 octets", "Raise the agent's limit to 10305536"},
 		{"size without limit", "own", func(t *testing.T, s *Site) {
 			addMain("message_size_limit = 0")(t, s)
