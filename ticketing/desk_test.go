@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"postdesk/integration/blank"
 	"postdesk/ticketing"
 	desk "postdesk/ticketing/mail"
 	"postdesk/ticketing/store"
@@ -40,6 +41,12 @@ func newWorldOn(t *testing.T, o store.Options, change func(*ticketing.Config)) *
 
 func newWorldAt(t *testing.T, dir string, o store.Options, change func(*ticketing.Config)) *world {
 	t.Helper()
+	if err := blank.Desk(dir); err != nil {
+		t.Fatal(err)
+	}
+	if o.Synchronous == "" {
+		o.Synchronous = "OFF" // no test of the rules loses power
+	}
 	db, err := store.Open(t.Context(), dir, o)
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"postdesk/integration/blank"
 	"postdesk/ticketing"
 	"postdesk/ticketing/mail"
 	"postdesk/ticketing/store"
@@ -36,7 +37,10 @@ type site struct {
 func newSite(t *testing.T, more ...ticketing.Queue) *site {
 	t.Helper()
 	dir := t.TempDir()
-	db, err := store.Open(t.Context(), dir, store.Options{})
+	if err := blank.Desk(dir); err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(t.Context(), dir, store.Options{Synchronous: "OFF"})
 	if err != nil {
 		t.Fatal(err)
 	}
