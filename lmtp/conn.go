@@ -49,24 +49,21 @@ type conn struct {
 	inData atomic.Bool // a message is read, whose lines may have any length
 	last   atomic.Bool // nothing more is read: the server is stopping
 	line   int         // octets since the last line feed
+	given  []byte      // the last octets that go-smtp was given, as many as "\nDATA\r\n" has
+	owed   []byte      // the end of its empty message, see body
 }
 
 func (c *conn) Read(p []byte) (int, error) {
-	if c.in.Buffered() == 0 {
-		c.mu.Lock()
-		err := c.flush(c.server.stall)
-		c.mu.Unlock()
-		if err != nil {
-			return 0, err
-		}
+	if len(c.owed) > 0 {
+		n := copy(p, c.owed)
+		c.owed = c.owed[n:]
+		return n, nil
 	}
-	if c.last.Load() {
-		return 0, net.ErrClosed
-	}
-	if c.in.Buffered() == 0 {
-		c.server.setReadDeadline(c)
+	if err := c.fill(1); err != nil {
+		return 0, err
 	}
 	n, err := c.in.Read(p)
+	c.given = lastOf(c.given, p[:n])
 	c.line += n
 	if end := bytes.LastIndexByte(p[:n], '\n'); end >= 0 {
 		c.line = n - end - 1
@@ -75,6 +72,13 @@ func (c *conn) Read(p []byte) (int, error) {
 		return 0, errLongCommand
 	}
 	return n, err
+}
+
+// lastOf gives the last octets of what was given and of what is given now.
+func lastOf(given, now []byte) []byte {
+	now = now[max(0, len(now)-len("\nDATA\r\n")):]
+	keep := min(len(given), len("\nDATA\r\n")-len(now))
+	return append(given[:copy(given, given[len(given)-keep:])], now...)
 }
 
 // Write keeps back the offer of CHUNKING (RFC 3030), which cannot be turned off: go-smtp

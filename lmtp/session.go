@@ -59,7 +59,11 @@ func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) error {
 	if _, chunks := r.(*io.PipeReader); chunks {
 		return temporary() // BDAT, which is not offered: see conn.Write
 	}
+	own := s.conn.body()
 	body := &watchedReader{r: r}
+	if own != nil {
+		body.r = own
+	}
 	if s.env.Size == 0 {
 		body.limit = s.server.limit // what was declared within the limit is taken whole
 	}
@@ -67,6 +71,11 @@ func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) error {
 	if body.err == nil {
 		// The handler may have stopped early; what it left must not be read as commands.
 		io.Copy(io.Discard, body)
+	}
+	if own != nil && body.err == io.EOF {
+		if err := own.finish(r); err != nil {
+			body.err = err
+		}
 	}
 	if body.err != io.EOF {
 		s.server.log.Warn("the message did not come whole; it is not delivered", "reverse_path", s.env.ReversePath, "error", body.err)
