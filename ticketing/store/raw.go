@@ -70,7 +70,7 @@ func (d *DB) Stage(ctx context.Context, body io.Reader) (ticketing.Staged, error
 	if len(s.Encoded) >= n {
 		s.Encoding, s.Encoded = encodingNone, append(s.Encoded[:0], buf[:n]...)
 	}
-	d.recent.put(s.Hash, bytes.Clone(buf[:n]))
+	d.recent.put(s.Hash, pieces{one: bytes.Clone(buf[:n]), size: n})
 	return s, nil
 }
 
@@ -110,7 +110,11 @@ func (d *DB) stageFile(ctx context.Context, body io.Reader, buf []byte, n int, e
 	hash := sha256.New()
 	s = ticketing.Staged{Encoding: encodingFile}
 	kept := pieces{pool: d.codec.buffers}
-	defer kept.free()
+	defer func() {
+		if err != nil {
+			kept.free()
+		}
+	}()
 	for {
 		hash.Write(buf[:n])
 		kept.add(buf[:n])
@@ -131,12 +135,12 @@ func (d *DB) stageFile(ctx context.Context, body io.Reader, buf []byte, n int, e
 	if err = enc.Close(); err != nil {
 		return s, err
 	}
-	if whole := kept.join(); whole != nil {
-		d.recent.put(s.Hash, whole)
-	}
 	d.publishing.RLock()
 	defer d.publishing.RUnlock()
-	return s, publish(f, d.rawPath(s.Hash))
+	if err = publish(f, d.rawPath(s.Hash)); err == nil {
+		d.recent.put(s.Hash, kept)
+	}
+	return s, err
 }
 
 // publish gives a finished file its name. Each step comes before the next: a name

@@ -13,7 +13,7 @@ import (
 // database.
 type recent struct {
 	mu    sync.Mutex
-	raws  map[ticketing.Hash][]byte
+	raws  map[ticketing.Hash]pieces
 	order []came // the oldest first; also of some that are taken
 	size  int
 }
@@ -29,42 +29,56 @@ const (
 	recentAge     = 20 * time.Second // what nobody reads goes, as that of a mail which came twice
 )
 
-func newRecent() *recent { return &recent{raws: map[ticketing.Hash][]byte{}} }
+func newRecent() *recent { return &recent{raws: map[ticketing.Hash]pieces{}} }
 
-func (r *recent) put(h ticketing.Hash, raw []byte) {
+// put keeps a message, or lets it go.
+func (r *recent) put(h ticketing.Hash, raw pieces) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, known := r.raws[h]; known || len(raw) > recentMessage {
-		return
-	}
 	now := time.Now()
 	for len(r.order) > 0 && (now.Sub(r.order[0].came) > recentAge || len(r.order) > 2*len(r.raws)+64) {
 		r.drop(r.order[0].hash)
 		r.order = r.order[1:]
 	}
-	if r.size+len(raw) > recentBytes {
-		return // the first to come are the first to be read
+	// The first to come are the first to be read: where there is no room, those behind them
+	// are not kept.
+	if _, known := r.raws[h]; known || raw.size > recentMessage || r.size+raw.size > recentBytes {
+		raw.free()
+		return
 	}
 	r.raws[h] = raw
 	r.order = append(r.order, came{h, now})
-	r.size += len(raw)
+	r.size += raw.size
 }
 
 // take gives the bytes and forgets them; nil when they are not here.
 func (r *recent) take(h ticketing.Hash) []byte {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	raw := r.raws[h]
-	r.drop(h)
-	return raw
+	raw, known := r.raws[h]
+	delete(r.raws, h)
+	r.size -= raw.size
+	r.mu.Unlock()
+	if !known {
+		return nil
+	}
+	defer raw.free()
+	return raw.join()
 }
 
-// pieces are the parts of a message whose length is not known yet: a slice that grows with
-// it would be copied again and again, which was a sixth of all the work on 1 MB.
+func (r *recent) drop(h ticketing.Hash) {
+	raw := r.raws[h]
+	raw.free()
+	delete(r.raws, h)
+	r.size -= raw.size
+}
+
+// pieces are the parts of a message whose length was not known: a slice that grows with it
+// would be copied again and again, which was a sixth of all the work on 1 MB.
 type pieces struct {
 	pool *sync.Pool // of *[inlineLimit + 1]byte
 	full []*[inlineLimit + 1]byte
-	size int // octets, of which each piece but the last is full
+	size int    // octets, of which each piece but the last is full
+	one  []byte // all of a small message, in place of full
 }
 
 // add keeps a copy of what comes next, which ends a piece or the message; of more than
@@ -79,10 +93,9 @@ func (p *pieces) add(b []byte) {
 	p.full = append(p.full, piece)
 }
 
-// join gives the message, nil when it was not kept.
 func (p *pieces) join() []byte {
-	if p.size > recentMessage {
-		return nil
+	if p.one != nil {
+		return p.one
 	}
 	whole := make([]byte, 0, p.size)
 	for _, piece := range p.full {
@@ -96,9 +109,4 @@ func (p *pieces) free() {
 		p.pool.Put(piece)
 	}
 	p.full = nil
-}
-
-func (r *recent) drop(h ticketing.Hash) {
-	r.size -= len(r.raws[h])
-	delete(r.raws, h)
 }
