@@ -12,13 +12,9 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/emersion/go-sasl"
-	"github.com/emersion/go-smtp"
 
 	"postdesk/ticketing"
 )
@@ -40,13 +36,7 @@ type Config struct {
 type Client struct {
 	cfg  Config
 	mu   sync.Mutex
-	idle []*connection
-}
-
-type connection struct {
-	*smtp.Client
-	conn  net.Conn
-	since time.Time // it became idle
+	idle []*session
 }
 
 // maxIdle is how long a connection is kept; Postfix closes it after 300 s.
@@ -103,7 +93,7 @@ func (c *Client) Submit(ctx context.Context, o ticketing.Outgoing, raw []byte) (
 			c.put(s, err)
 			return out, err
 		}
-		s.conn.Close()
+		s.Close()
 		// A connection that the server closed while it was idle says nothing about the mail.
 		if fresh || f.Stage != "MAIL" || ctx.Err() != nil {
 			return out, err
@@ -111,7 +101,7 @@ func (c *Client) Submit(ctx context.Context, o ticketing.Outgoing, raw []byte) (
 	}
 }
 
-func (c *Client) get(ctx context.Context) (s *connection, fresh bool, err error) {
+func (c *Client) get(ctx context.Context) (s *session, fresh bool, err error) {
 	c.mu.Lock()
 	for len(c.idle) > 0 {
 		s = c.idle[len(c.idle)-1]
@@ -120,7 +110,7 @@ func (c *Client) get(ctx context.Context) (s *connection, fresh bool, err error)
 			c.mu.Unlock()
 			return s, false, nil
 		}
-		s.conn.Close()
+		s.Close()
 	}
 	c.mu.Unlock()
 	s, err = c.connect(ctx)
@@ -128,10 +118,12 @@ func (c *Client) get(ctx context.Context) (s *connection, fresh bool, err error)
 }
 
 // put keeps a connection whose server still answers; after a refusal it is reset.
-func (c *Client) put(s *connection, err error) {
-	if err != nil && s.Reset() != nil {
-		s.conn.Close()
-		return
+func (c *Client) put(s *session, err error) {
+	if err != nil {
+		if _, err := s.ask(250, "RSET"); err != nil {
+			s.Close()
+			return
+		}
 	}
 	s.since = time.Now()
 	c.mu.Lock()
@@ -144,14 +136,14 @@ func (c *Client) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.idle {
-		s.conn.SetDeadline(time.Now().Add(time.Second))
-		s.Quit()
-		s.conn.Close()
+		s.timeout = time.Second
+		_, _ = s.ask(221, "QUIT")
+		s.Close()
 	}
 	c.idle = nil
 }
 
-func (c *Client) connect(ctx context.Context) (*connection, error) {
+func (c *Client) connect(ctx context.Context) (*session, error) {
 	network, address := "tcp", c.cfg.Server
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		network, address = "unix", path
@@ -164,75 +156,70 @@ func (c *Client) connect(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, ours("connect", err)
 	}
-	// The library takes no context: ending the connection is what ends its waiting.
+	// Ending the connection is what ends its waiting.
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	conn.SetDeadline(time.Now().Add(c.cfg.Timeout))
-	s := &connection{conn: conn}
-	if network == "unix" {
-		s.Client = smtp.NewClient(conn)
-	} else if s.Client, err = c.startTLS(conn); err != nil {
+	s, err := c.greet(ctx, newSession(conn, c.cfg.Timeout), network == "unix")
+	if err != nil {
 		conn.Close()
 		return nil, err
-	}
-	s.CommandTimeout, s.SubmissionTimeout = c.cfg.Timeout, c.cfg.Timeout
-	if network != "unix" {
-		if err := c.login(s); err != nil {
-			conn.Close()
-			return nil, err
-		}
 	}
 	return s, nil
 }
 
-// startTLS never goes on without: mail and password must not cross in the clear.
-func (c *Client) startTLS(conn net.Conn) (*smtp.Client, error) {
-	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.cfg.TLSName}
+// greet makes a connection ready for mail. It never goes on without TLS: mail and password
+// must not cross in the clear.
+func (c *Client) greet(ctx context.Context, s *session, local bool) (*session, error) {
+	stage := "tls"
+	if local {
+		stage = "connect"
+	}
+	if _, err := s.hears(220); err != nil {
+		return nil, ours(stage, err)
+	}
+	if err := s.hello(); err != nil {
+		return nil, ours(stage, err)
+	}
+	if local {
+		return s, nil
+	}
+	conf, err := c.tls()
+	if err == nil {
+		s, err = s.secure(ctx, conf)
+	}
+	if err != nil {
+		return nil, ours("tls", err)
+	}
+	if c.cfg.Username == "" || c.cfg.Password == nil {
+		return s, nil
+	}
+	password, err := c.cfg.Password()
+	if err == nil {
+		err = s.login(c.cfg.Username, password)
+	}
+	if err != nil {
+		return nil, ours("login", err)
+	}
+	return s, nil
+}
+
+func (c *Client) tls() (*tls.Config, error) {
+	// A mail is one record: many small ones are for pages that are shown while they come.
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.cfg.TLSName, DynamicRecordSizingDisabled: true}
 	if conf.ServerName == "" {
 		conf.ServerName, _, _ = net.SplitHostPort(c.cfg.Server)
 	}
 	if c.cfg.CAFile != "" {
 		pem, err := os.ReadFile(c.cfg.CAFile)
 		if err != nil {
-			return nil, ours("tls", err)
+			return nil, err
 		}
 		conf.RootCAs = x509.NewCertPool()
 		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, ours("tls", fmt.Errorf("%s holds no certificate", c.cfg.CAFile))
+			return nil, fmt.Errorf("%s holds no certificate", c.cfg.CAFile)
 		}
 	}
-	client, err := smtp.NewClientStartTLS(conn, conf)
-	if err != nil && strings.Contains(err.Error(), "STARTTLS") {
-		err = fmt.Errorf("%w: %w", ErrNoTLS, err)
-	}
-	if err != nil {
-		return nil, ours("tls", err)
-	}
-	return client, nil
-}
-
-func (c *Client) login(s *connection) error {
-	// Errors of TLS show at the first command after it, which must not be AUTH.
-	if err := s.Noop(); err != nil {
-		return ours("tls", err)
-	}
-	if state, ok := s.TLSConnectionState(); !ok || !state.HandshakeComplete {
-		return ours("tls", errors.New("the connection is not encrypted"))
-	}
-	if c.cfg.Username == "" || c.cfg.Password == nil {
-		return nil
-	}
-	if _, mechanisms := s.Extension("AUTH"); !slices.Contains(strings.Fields(strings.ToUpper(mechanisms)), sasl.Plain) {
-		return ours("login", ErrNoAuth)
-	}
-	password, err := c.cfg.Password()
-	if err != nil {
-		return ours("login", err)
-	}
-	if err := s.Auth(sasl.NewPlainClient("", c.cfg.Username, password)); err != nil {
-		return ours("login", err)
-	}
-	return nil
+	return conf, nil
 }
 
 func ours(stage string, err error) *Failure {
@@ -240,53 +227,70 @@ func ours(stage string, err error) *Failure {
 }
 
 func code(err error) int {
-	var e *smtp.SMTPError
-	if errors.As(err, &e) {
-		return e.Code
+	var r refusal
+	if errors.As(err, &r) {
+		return r.code
 	}
 	return 0
 }
 
 // transact is one mail transaction (RFC 5321 section 3.3).
-func (c *Client) transact(ctx context.Context, s *connection, o ticketing.Outgoing, raw []byte) (Outcome, error) {
-	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
+func (c *Client) transact(ctx context.Context, s *session, o ticketing.Outgoing, raw []byte) (Outcome, error) {
+	stop := context.AfterFunc(ctx, func() { s.Close() })
 	defer stop()
-	utf8, _ := s.Extension("SMTPUTF8")
-	needs := strings.ContainsFunc(o.Recipient+o.ReversePath, func(r rune) bool { return r > 127 }) || headerIsUTF8(raw)
-	if needs && !utf8 {
+	addresses := o.Recipient + o.ReversePath
+	needs := strings.ContainsFunc(addresses, func(r rune) bool { return r > 127 }) || headerIsUTF8(raw)
+	if needs && !s.has("SMTPUTF8") {
 		return Outcome{}, &Failure{Kind: Recipient, Stage: "MAIL", Code: 550, Err: errors.New("the address needs SMTPUTF8, which the server does not offer")}
 	}
+	if strings.ContainsAny(addresses, "\r\n") { // it would be commands
+		return Outcome{}, &Failure{Kind: Recipient, Stage: "MAIL", Code: 550, Err: errors.New("the address has an end of line in it")}
+	}
+	if err := s.run([]step{
+		{"MAIL", s.mail(o.ReversePath, o.EnvelopeID, len(raw), needs), 250},
+		{"RCPT", s.rcpt(o), 25},
+		{"DATA", "DATA", 354},
+	}); err != nil {
+		return Outcome{}, err
+	}
+	reply, err := s.send(raw)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{QueueID: queueID(reply), Reply: reply}, nil
+}
+
+func (s *session) mail(from, envelope string, size int, utf8 bool) string {
+	command := "MAIL FROM:<" + from + ">"
+	if s.has("8BITMIME") {
+		command += " BODY=8BITMIME"
+	}
+	if s.has("SIZE") && size > 0 {
+		command += fmt.Sprintf(" SIZE=%d", size)
+	}
+	if utf8 {
+		command += " SMTPUTF8"
+	}
 	// RET=HDRS and ENVID: a report is tied to this mail, and is small (RFC 3461).
-	err := s.Mail(o.ReversePath, &smtp.MailOptions{Size: int64(len(raw)), UTF8: needs, Return: smtp.DSNReturnHeaders, EnvelopeID: o.EnvelopeID})
-	if err != nil {
-		return Outcome{}, classify("MAIL", err)
+	if s.has("DSN") {
+		command += " RET=HDRS"
+		if envelope != "" {
+			command += " ENVID=" + xtext(envelope)
+		}
 	}
-	notify := []smtp.DSNNotify{smtp.DSNNotifyFailure, smtp.DSNNotifyDelayed}
-	if o.ReversePath == "" { // there is nobody to report to (RFC 5321 section 6.1)
-		notify = []smtp.DSNNotify{smtp.DSNNotifyNever}
+	return command
+}
+
+func (s *session) rcpt(o ticketing.Outgoing) string {
+	command := "RCPT TO:<" + o.Recipient + ">"
+	switch {
+	case !s.has("DSN"):
+	case o.ReversePath == "": // there is nobody to report to (RFC 5321 section 6.1)
+		command += " NOTIFY=NEVER"
+	default:
+		command += " NOTIFY=FAILURE,DELAY"
 	}
-	err = s.Rcpt(o.Recipient, &smtp.RcptOptions{Notify: notify})
-	if err != nil {
-		return Outcome{}, classify("RCPT", err)
-	}
-	w, err := s.Data()
-	if err != nil {
-		return Outcome{}, classify("DATA", err)
-	}
-	s.conn.SetDeadline(time.Now().Add(c.cfg.Timeout))
-	if _, err := w.Write(raw); err != nil {
-		// Without the dot: it would commit a mail that was cut off.
-		s.conn.Close()
-		return Outcome{}, &Failure{Kind: Ours, Stage: "DATA", Err: err}
-	}
-	r, err := w.CloseWithResponse()
-	if err != nil {
-		f := classify("end of data", err)
-		f.InDoubt = f.Code == 0
-		return Outcome{}, f
-	}
-	s.conn.SetDeadline(time.Time{})
-	return Outcome{QueueID: queueID(r.StatusText), Reply: r.StatusText}, nil
+	return command
 }
 
 func headerIsUTF8(raw []byte) bool {
@@ -298,26 +302,36 @@ func headerIsUTF8(raw []byte) bool {
 // Postfix's configuration is ours: an answer must not die of it.
 func classify(stage string, err error) *Failure {
 	f := &Failure{Kind: Ours, Stage: stage, Err: err}
-	var e *smtp.SMTPError
-	if !errors.As(err, &e) {
+	var r refusal
+	if !errors.As(err, &r) {
 		return f
 	}
-	f.Code = e.Code
+	f.Code = r.code
+	subject := subjectOf(r.text)
 	switch {
-	case e.Code == 421 || e.Code == 530 || e.Code == 535 || e.Code == 538 || e.Code == 553 && stage == "MAIL":
-	case e.Code/100 == 4:
+	case r.code == 421 || r.code == 530 || r.code == 535 || r.code == 538 || r.code == 553 && stage == "MAIL":
+	case r.code/100 == 4:
 		f.Kind = Temporary
-	case e.Code/100 != 5:
-	case stage == "RCPT" && (e.EnhancedCode[1] == 1 || e.EnhancedCode[1] == 2):
+	case r.code/100 != 5:
+	case stage == "RCPT" && (subject == "1" || subject == "2"):
 		f.Kind = Recipient
-	case stage == "RCPT" && e.EnhancedCode[1] == 7: // relay access denied
+	case stage == "RCPT" && subject == "7": // relay access denied
 	case stage == "RCPT":
 		f.Kind = Recipient
-	case stage == "MAIL" && e.EnhancedCode[1] == 7:
+	case stage == "MAIL" && subject == "7":
 	default:
 		f.Kind = Message
 	}
 	return f
+}
+
+// subjectOf gives the subject of an enhanced status code (RFC 3463 section 3), "7" of "5.7.1 no".
+func subjectOf(text string) string {
+	status, _, _ := strings.Cut(text, " ")
+	if parts := strings.Split(status, "."); len(parts) == 3 {
+		return parts[1]
+	}
+	return ""
 }
 
 // queueID reads Postfix's "2.0.0 Ok: queued as 4Z1…".

@@ -42,7 +42,7 @@ func newMSA(t *testing.T) *msa {
 	t.Helper()
 	m := &msa{refuse: map[string]*smtp.SMTPError{}}
 	cert := m.certificate(t)
-	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{m: m}, nil }))
+	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &transaction{m: m}, nil }))
 	s.Domain, s.EnableDSN, s.EnableSMTPUTF8 = "mx.desk.example", true, true
 	s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -92,14 +92,14 @@ func (m *msa) at(stage string) error {
 	return nil
 }
 
-type session struct {
+type transaction struct {
 	m  *msa
 	to []string
 }
 
-func (s *session) AuthMechanisms() []string { return []string{sasl.Plain} }
+func (s *transaction) AuthMechanisms() []string { return []string{sasl.Plain} }
 
-func (s *session) Auth(string) (sasl.Server, error) {
+func (s *transaction) Auth(string) (sasl.Server, error) {
 	return sasl.NewPlainServer(func(_, user, password string) error {
 		if user != "desk" || password != "secret" {
 			return &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8}, Message: "no"}
@@ -111,19 +111,19 @@ func (s *session) Auth(string) (sasl.Server, error) {
 	}), nil
 }
 
-func (s *session) Mail(_ string, o *smtp.MailOptions) error {
+func (s *transaction) Mail(_ string, o *smtp.MailOptions) error {
 	s.m.mu.Lock()
 	s.m.envelope = o
 	s.m.mu.Unlock()
 	return s.m.at("MAIL")
 }
 
-func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+func (s *transaction) Rcpt(to string, _ *smtp.RcptOptions) error {
 	s.to = append(s.to, to)
 	return s.m.at("RCPT")
 }
 
-func (s *session) Data(r io.Reader) error {
+func (s *transaction) Data(r io.Reader) error {
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		return err
 	}
@@ -136,8 +136,8 @@ func (s *session) Data(r io.Reader) error {
 	return nil
 }
 
-func (s *session) Reset()        { s.to = nil }
-func (s *session) Logout() error { return nil }
+func (s *transaction) Reset()        { s.to = nil }
+func (s *transaction) Logout() error { return nil }
 
 var out = ticketing.Outgoing{ID: 1, Ticket: 1, Recipient: "jo@customer.example", ReversePath: "support-bounces+1-1.x@desk.example", EnvelopeID: "1-1"}
 

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"net"
 	"strings"
-
-	"github.com/emersion/go-smtp"
 )
 
 // ErrNoTLS and ErrNoAuth say what a server does not offer.
@@ -25,19 +23,15 @@ func (c *Client) Try(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	defer s.conn.Close()
-	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
+	defer s.Close()
+	stop := context.AfterFunc(ctx, func() { s.Close() })
 	defer stop()
-	if err := s.Mail(from, &smtp.MailOptions{}); err != nil {
-		return classify("MAIL", err)
+	for _, t := range []step{{"MAIL", s.mail(from, "", 0, false), 250}, {"RCPT", "RCPT TO:<" + to + ">", 25}, {"RSET", "RSET", 250}} {
+		if _, err := s.ask(t.code, t.command); err != nil {
+			return classify(t.stage, err)
+		}
 	}
-	if err := s.Rcpt(to, nil); err != nil {
-		return classify("RCPT", err)
-	}
-	if err := s.Reset(); err != nil {
-		return classify("RSET", err)
-	}
-	_ = s.Quit()
+	_, _ = s.ask(221, "QUIT")
 	return nil
 }
 
