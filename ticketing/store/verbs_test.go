@@ -89,7 +89,7 @@ func TestArrivals(t *testing.T) {
 		if err != nil || !fresh || id == 0 {
 			t.Fatal(id, fresh, err)
 		}
-		want := ticketing.Arrival{ID: id, Raw: s.Hash, ReversePath: env.ReversePath, Recipients: []string{"b@x", "a@x", "bad\uFFFD\uFFFD@x"}, Received: at(1), Pending: true}
+		want := ticketing.Arrival{ID: id, Raw: s.Hash, Size: 3, ReversePath: env.ReversePath, Recipients: []string{"b@x", "a@x", "bad\uFFFD\uFFFD@x"}, Received: at(1), Pending: true}
 		same(t, "arrival", must[ticketing.Arrival](t)(tx.Arrival(id)), want)
 
 		want.Pending, want.Attempts = false, 2
