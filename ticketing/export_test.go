@@ -3,6 +3,8 @@ package ticketing
 import (
 	"context"
 	"fmt"
+
+	"postdesk/ticketing/mail"
 )
 
 // StaffAddress is the address that a person of staff was given for a ticket.
@@ -30,3 +32,13 @@ func (d *Desk) SeenByOwn(seq int64) bool {
 func (d *Desk) TakeEffect(ctx context.Context, e Event, handle func(context.Context, Event) (func(Tx) error, error)) (bool, error) {
 	return d.takeEffect(ctx, "test", e, handle)
 }
+
+// TextsKept is how many mails wait for the index of words in memory.
+func (d *Desk) TextsKept() int {
+	d.texts.mu.Lock()
+	defer d.texts.mu.Unlock()
+	return len(d.texts.all)
+}
+
+// KeepText keeps one more.
+func (d *Desk) KeepText(h Hash, m mail.Message) { d.texts.keep(h, m) }

@@ -191,6 +191,9 @@ func (d *Desk) read(ctx context.Context, a Arrival) (raw []byte, msg *mail.Messa
 	}
 	msg = mail.Intake(raw)
 	msg.ReversePath = a.ReversePath
+	if d.cfg.Index != nil {
+		d.texts.keep(a.Raw, *msg)
+	}
 	// No decision depends on these, and they may be as large as the mail.
 	msg.Text, msg.HTML, msg.HTMLText, msg.Attachments = "", "", "", nil
 	return raw, msg, foldKey(raw, msg), nil

@@ -3,15 +3,20 @@ package ticketing
 import (
 	"context"
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"postdesk/ticketing/mail"
 )
 
 const (
-	indexBatch = 256                    // messages of one commit
-	indexPause = 200 * time.Millisecond // in which more events gather: a commit of many costs little more
+	indexBatch = 256                    // messages of one commit, when the index is filled
+	indexPage  = 4000                   // events of one commit: of many words that are written together many are the same
+	indexTexts = 8 << 20                // octets after which a commit takes no further message
+	indexPause = 200 * time.Millisecond // in which more events gather
+	indexBusy  = time.Second            // the same, while many come
+	indexMany  = 100                    // events in one look
 	indexText  = 256 << 10              // octets of a message that are indexed
 	indexTold  = 10 * time.Second       // between lines about a long filling
 	indexLook  = 30 * time.Second       // between looks whether the index can still be read
@@ -47,6 +52,7 @@ func (d *Desk) followWords(ctx context.Context) error {
 	defer d.filled.Store(false)
 	for {
 		d.seen.Store(indexer, state.Seq)
+		d.texts.age()
 		events, err := d.wordEvents(ctx, state.Seq)
 		var gone Gone
 		if errors.As(err, &gone) {
@@ -63,11 +69,11 @@ func (d *Desk) followWords(ctx context.Context) error {
 			continue
 		}
 		begun := time.Now()
-		state.Seq = events[len(events)-1].Seq
-		put, remove, err := d.changedWords(ctx, events)
+		put, remove, seq, err := d.changedWords(ctx, events)
 		if err != nil {
 			return err
 		}
+		state.Seq = seq
 		if err := d.cfg.Index.Apply(ctx, put, remove, state); err != nil {
 			return err
 		}
@@ -91,11 +97,16 @@ func (d *Desk) mailWaits(ctx context.Context) (waits bool) {
 func (d *Desk) wordEvents(ctx context.Context, after int64) ([]Event, error) {
 	waiting, cancel := context.WithTimeout(ctx, indexLook)
 	defer cancel()
-	events, err := d.WaitEvents(waiting, after, 500)
-	if err == nil && len(events) > 0 && len(events) < 100 && pause(ctx, indexPause) {
-		events, err = d.Events(ctx, after, 500)
+	events, err := d.WaitEvents(waiting, after, indexMany)
+	if err != nil || len(events) == 0 {
+		return events, err
 	}
-	return events, err
+	rest := indexPause
+	if len(events) == indexMany {
+		rest = indexBusy
+	}
+	pause(ctx, rest)
+	return d.Events(ctx, after, indexPage)
 }
 
 // SearchFilled says that the index of words has all that there is, but what came just now.
@@ -142,7 +153,14 @@ func (d *Desk) indexState(ctx context.Context) (s IndexState, err error) {
 func (d *Desk) fillIndex(ctx context.Context, s *IndexState) error {
 	begun, told := time.Now(), time.Now()
 	for s.Built < s.Until {
-		put, _, last, err := d.documents(ctx, func(tx Tx) ([]Message, error) { return tx.MessagesAfter(s.Built, indexBatch) })
+		var last int64 // message of this commit, 0 when there is none
+		put, _, _, err := d.documents(ctx, func(tx Tx) (page []Message, err error) {
+			page, err = tx.MessagesAfter(s.Built, indexBatch)
+			if len(page) > 0 {
+				last = page[len(page)-1].ID
+			}
+			return page, err
+		}, func(int) bool { return false })
 		if err != nil {
 			return err
 		}
@@ -184,18 +202,27 @@ func (e Event) takenAway() (ids []int64) {
 }
 
 // changedWords reads the messages whose words are others since these events, as they are
-// now; what is not there any more is to be taken out.
-func (d *Desk) changedWords(ctx context.Context, events []Event) (put []Document, remove []int64, err error) {
+// now; what is not there any more is to be taken out. Where they are long it takes the first
+// events alone: seq is the last of those.
+func (d *Desk) changedWords(ctx context.Context, events []Event) (put []Document, remove []int64, seq int64, err error) {
 	var ids []int64
+	var told []int64 // the event of each
+	known := map[int64]bool{}
 	for _, e := range events {
-		if e.changesWords() {
-			ids = append(ids, e.Message)
+		changed := e.takenAway()
+		if len(changed) > 0 {
+			d.texts.clear() // they may be among these
 		}
-		ids = append(ids, e.takenAway()...)
+		if e.changesWords() {
+			changed = append(changed, e.Message)
+		}
+		for _, id := range changed {
+			if !known[id] {
+				ids, told, known[id] = append(ids, id), append(told, e.Seq), true
+			}
+		}
 	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	put, remove, _, err = d.documents(ctx, func(tx Tx) (messages []Message, err error) {
+	put, remove, n, err := d.documents(ctx, func(tx Tx) (messages []Message, err error) {
 		for _, id := range ids {
 			m, err := tx.Message(id)
 			if errors.Is(err, ErrNotFound) {
@@ -207,13 +234,17 @@ func (d *Desk) changedWords(ctx context.Context, events []Event) (put []Document
 			messages = append(messages, m)
 		}
 		return messages, nil
-	})
-	return put, remove, err
+	}, func(i int) bool { return i > 0 && told[i] != told[i-1] })
+	if n < len(ids) {
+		return put, remove, told[n] - 1, err
+	}
+	return put, remove, events[len(events)-1].Seq, err
 }
 
-// documents makes the documents of messages, and says of which there is none. last is the
-// last of them all, 0 when there are none.
-func (d *Desk) documents(ctx context.Context, read func(Tx) ([]Message, error)) (put []Document, none []int64, last int64, err error) {
+// documents makes the documents of messages, in their order, and says of which there is
+// none. It may end before the message i where mayEnd(i), once there is much text; n is how
+// many it has looked at.
+func (d *Desk) documents(ctx context.Context, read func(Tx) ([]Message, error), mayEnd func(i int) bool) (put []Document, none []int64, n int, err error) {
 	var messages []Message
 	queues := map[int64]string{} // by ticket
 	err = d.store.Read(ctx, func(tx Tx) (err error) {
@@ -232,32 +263,41 @@ func (d *Desk) documents(ctx context.Context, read func(Tx) ([]Message, error)) 
 		}
 		return nil
 	})
-	for _, m := range messages {
-		if last = m.ID; !hasWords(m) {
+	size := 0
+	for i, m := range messages {
+		if size > indexTexts && mayEnd(i) {
+			return put, none, i, err
+		}
+		if !hasWords(m) {
 			none = append(none, m.ID)
 			continue
 		}
-		doc := d.document(ctx, m)
+		doc, n := d.document(ctx, m)
+		size += n
 		doc.Queue = queues[m.Ticket]
 		put = append(put, doc)
 	}
-	return put, none, last, err
+	return put, none, len(messages), err
 }
 
 // hasWords leaves out what says the same to everybody, and what is gone.
 func hasWords(m Message) bool { return m.Kind != KindAcknowledgement && m.Reason != ReasonErased }
 
 // document has the words of a message: what its author wrote, as it is shown, without quotes.
-func (d *Desk) document(ctx context.Context, m Message) Document {
+// size is how long that was.
+func (d *Desk) document(ctx context.Context, m Message) (doc Document, size int) {
 	text := m.Body
 	if text == "" && !m.Raw.IsZero() {
-		if c, err := d.Content(ctx, m); err == nil {
+		if c, here := d.texts.take(m.Raw); here {
+			text = mail.NewTextOf(c)
+		} else if c, err := d.Content(ctx, m); err == nil {
 			text = c.NewText
 		} else if ctx.Err() == nil { // one that is spoiled must not keep the others out
 			d.log.Warn("a mail is found by its subject and author alone: its bytes cannot be read", "message", m.ID, "error", err)
 		}
 	}
+	text = text[:min(len(text), indexText)]
 	from := SearchWords(m.From.Name)
-	return Document{Message: m.ID, Subject: SearchWords(m.Subject), Text: SearchWords(text[:min(len(text), indexText)]),
-		From: append(from, SearchWords(m.From.Address)...)}
+	return Document{Message: m.ID, Subject: SearchWords(m.Subject), Text: SearchWords(text),
+		From: append(from, SearchWords(m.From.Address)...)}, len(text)
 }

@@ -67,6 +67,18 @@ func (p *parsing) guard(stage string, fn func()) {
 	fn()
 }
 
+// NewTextOf is the NewText that Parse gives, of a message that Intake has read.
+func NewTextOf(m Message) string {
+	p := &parsing{m: &m, seen: map[string]bool{}}
+	p.guard("text", func() {
+		if m.HTML != "" && m.HTMLText == "" {
+			m.HTMLText, m.htmlMarks = readHTML(m.HTML)
+		}
+	})
+	p.guard("new text", func() { m.NewText = extractNew(&m) })
+	return m.NewText
+}
+
 // problem notes each thing once.
 func (p *parsing) problem(format string, args ...any) {
 	text := cleanText(fmt.Sprintf(format, args...))

@@ -172,15 +172,22 @@ func (d *DB) Raw(ctx context.Context, h ticketing.Hash) ([]byte, error) {
 	if raw := d.recent.take(h); raw != nil {
 		return raw, nil
 	}
-	var size int64
-	var encoding string
-	var body []byte
-	err := d.read(ctx, func(t *tx) error {
-		return t.get("SELECT size, encoding, body FROM raw WHERE hash = $1", []any{h}, &size, &encoding, &body)
-	})
+	size, encoding, body, err := d.rawRow(ctx, h)
 	if err != nil {
 		return nil, err
 	}
+	return d.proven(h, size, encoding, body)
+}
+
+func (d *DB) rawRow(ctx context.Context, h ticketing.Hash) (size int64, encoding string, body []byte, err error) {
+	err = d.read(ctx, func(t *tx) error {
+		return t.get("SELECT size, encoding, body FROM raw WHERE hash = $1", []any{h}, &size, &encoding, &body)
+	})
+	return size, encoding, body, err
+}
+
+// proven decodes a message and proves that it is what was stored.
+func (d *DB) proven(h ticketing.Hash, size int64, encoding string, body []byte) ([]byte, error) {
 	raw, err := d.decode(h, size, encoding, body)
 	if err != nil {
 		return nil, fmt.Errorf("raw mail %s: %w", h, err)

@@ -17,16 +17,12 @@ import (
 // OpenRaw gives the bytes of a message as a stream, and their number. Where they are not
 // what was stored, reading ends with an error before the last of them.
 func (d *DB) OpenRaw(ctx context.Context, h ticketing.Hash) (io.ReadCloser, int64, error) {
-	var size int64
-	var encoding string
-	err := d.read(ctx, func(t *tx) error {
-		return t.get("SELECT size, encoding FROM raw WHERE hash = $1", []any{h}, &size, &encoding)
-	})
+	size, encoding, body, err := d.rawRow(ctx, h)
 	if err != nil {
 		return nil, 0, err
 	}
 	if encoding != encodingFile { // small
-		raw, err := d.Raw(ctx, h)
+		raw, err := d.proven(h, size, encoding, body)
 		return io.NopCloser(bytes.NewReader(raw)), int64(len(raw)), err
 	}
 	f, err := os.Open(d.rawPath(h))
