@@ -1,5 +1,5 @@
 # postdesk. Two commands need no other: `make run` to see it work, `make test` to know that it does.
-.PHONY: help build install uninstall run demo test test-race test-real test-typescript test-redmine torture torture-power torture-mutants torture-kill torture-world torture-malformed soak check bench years fuzz deps deps-test deps-run deps-bench deps-typescript deps-redmine
+.PHONY: help build install uninstall run demo test test-race test-real test-typescript test-redmine torture torture-power torture-mutants torture-kill torture-world torture-malformed torture-flood soak check bench years fuzz deps deps-test deps-run deps-bench deps-typescript deps-redmine
 
 help:
 	@echo "make run    a private Postfix on loopback with the agent behind it; says what to send"
@@ -89,8 +89,8 @@ test-redmine: deps-redmine
 
 # Each part can be run alone. Whatever is drawn by lot prints the seed that plays it again:
 # POSTDESK_TORTURE_SEED=N make torture-kill. All 10,000 histories take hours.
-torture: deps-test torture-power torture-mutants torture-kill torture-world torture-malformed
-torture-power torture-mutants torture-kill torture-world torture-malformed: export POSTDESK_TORTURE = 1
+torture: deps-test torture-power torture-mutants torture-kill torture-world torture-malformed torture-flood
+torture-power torture-mutants torture-kill torture-world torture-malformed torture-flood: export POSTDESK_TORTURE = 1
 torture-kill:
 	go test -timeout 180m -count=1 -v -run 'Consume|NthOperation|Killed|Storm' ./integration
 torture-power:
@@ -101,6 +101,8 @@ torture-mutants:
 	go test -timeout 60m -count=1 -v ./integration/mutants
 torture-malformed:
 	go test -timeout 120m -count=1 -run Malformed ./ticketing
+torture-flood:
+	go test -timeout 60m -count=1 -v -run 'Backlog|Flood' ./ticketing
 
 # SOAK=2m is a short one.
 SOAK ?= 24h

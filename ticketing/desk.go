@@ -64,6 +64,7 @@ type Desk struct {
 	reading, waiting *room // octets of mails: what is read, and what waits for DNS
 
 	door     crowd         // of messages that are being delivered
+	behind   atomic.Int64  // mails of a backlog that wait
 	wake     chan struct{} // an arrival may be pending
 	wakeOut  chan struct{} // outgoing mail may be due
 	mu       sync.Mutex

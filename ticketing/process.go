@@ -46,21 +46,22 @@ func (d *Desk) process(ctx context.Context) {
 	slots := make(chan struct{}, d.cfg.Workers)
 	var jobs []*job  // by ID of the arrival
 	var newest int64 // arrival that was fetched; older ones are looked for once a second
+	var old backlog
 	var fetched, decided time.Time
 	retry := time.NewTicker(time.Second)
 	defer retry.Stop()
 	for fetch := true; ; {
 		many := len(jobs) > inFlight/2
 		var next <-chan time.Time
-		if fetch && len(jobs) < inFlight {
-			if wait := pace - time.Since(fetched); many && wait > 0 {
+		if fetch && (old.until != 0 || len(jobs) < inFlight) {
+			if wait := pace - time.Since(fetched); (many || old.until != 0) && wait > 0 {
 				next = time.After(wait)
 			} else {
-				jobs, fetched = d.fetch(ctx, jobs, newest, slots, reports), time.Now()
+				jobs, fetched = d.fetchAll(ctx, jobs, &old, newest, slots, reports), time.Now()
 				if n := len(jobs); n > 0 {
 					newest = max(newest, jobs[n-1].arrival.ID)
 				}
-				fetch = len(jobs) >= inFlight // there may be more; what comes from now on wakes
+				fetch = len(jobs) >= inFlight || old.until != 0 // there may be more; what comes from now on wakes
 			}
 		}
 		if len(jobs) == 0 {
@@ -76,7 +77,8 @@ func (d *Desk) process(ctx context.Context) {
 			fetch = true
 		case <-retry.C:
 			// What failed, and what came again for another recipient.
-			fetch, newest = true, 0
+			fetch, newest, old.newest = true, 0, 0
+			d.look(ctx, &old, jobs, reports)
 		case report := <-reports:
 			report()
 			for more := true; more; { // take all that is there: one commit for many
@@ -89,14 +91,17 @@ func (d *Desk) process(ctx context.Context) {
 			}
 		}
 		if !many || time.Since(decided) >= pace {
-			jobs, decided = d.decideReady(ctx, jobs), time.Now()
+			jobs, decided = d.decideReady(ctx, jobs, &old), time.Now()
 		}
 	}
 }
 
-// fetch adds pending arrivals after an ID that are not in flight yet, and starts their
-// workers.
-func (d *Desk) fetch(ctx context.Context, jobs []*job, after int64, slots chan struct{}, reports chan func()) []*job {
+// fetch adds pending arrivals after an ID, up to another, that are not in flight yet, so
+// many at most, and starts their workers.
+func (d *Desk) fetch(ctx context.Context, jobs []*job, after, until int64, most int, slots chan struct{}, reports chan func()) []*job {
+	if most <= 0 {
+		return jobs
+	}
 	var pending []Arrival
 	err := d.store.Read(ctx, func(tx Tx) (err error) {
 		pending, err = tx.PendingArrivals(after, 2*inFlight)
@@ -113,9 +118,10 @@ func (d *Desk) fetch(ctx context.Context, jobs []*job, after int64, slots chan s
 		known[j.arrival.ID] = true
 	}
 	for _, a := range pending {
-		if known[a.ID] || len(jobs) >= inFlight {
+		if known[a.ID] || a.ID > until || most == 0 {
 			continue
 		}
+		most--
 		j := &job{arrival: a}
 		jobs = append(jobs, j)
 		go d.work(ctx, j, slots, reports)
@@ -235,17 +241,18 @@ func (d *Desk) orderKeys(a Arrival, m *mail.Message) []string {
 	return keys
 }
 
-// decideReady decides, in one commit, all jobs that no earlier one holds up.
-func (d *Desk) decideReady(ctx context.Context, jobs []*job) []*job {
-	blocked := map[string]bool{}
-	var ready, rest []*job
-	now := d.now()
-	for i, j := range jobs {
-		if !j.parsed {
-			rest = append(rest, jobs[i:]...) // what it shares with the later ones is not known yet
-			break
+// sortOut finds the jobs that no earlier one holds up; of rest nothing can be said yet.
+func (d *Desk) sortOut(jobs []*job, old *backlog) (ready, rest []*job) {
+	blocked, unread := map[string]bool{}, [2]bool{}
+	now, frontier := d.now(), old.frontier(jobs)
+	for _, j := range jobs {
+		lane := old.lane(j)
+		if unread[lane] = unread[lane] || !j.parsed; unread[lane] {
+			rest = append(rest, j) // what it shares with the later ones is not known yet
+			continue
 		}
-		if !j.verified || now.Before(j.notBefore) || slices.ContainsFunc(j.keys, func(k string) bool { return blocked[k] }) {
+		if !j.verified || now.Before(j.notBefore) || slices.ContainsFunc(j.keys, func(k string) bool { return blocked[k] }) ||
+			lane == 1 && old.holds(j.keys, frontier) {
 			for _, k := range j.keys {
 				blocked[k] = true
 			}
@@ -257,6 +264,12 @@ func (d *Desk) decideReady(ctx context.Context, jobs []*job) []*job {
 		}
 		ready = append(ready, j)
 	}
+	return ready, rest
+}
+
+// decideReady decides, in one commit, all jobs that no earlier one holds up.
+func (d *Desk) decideReady(ctx context.Context, jobs []*job, old *backlog) []*job {
+	ready, rest := d.sortOut(jobs, old)
 	if len(ready) == 0 {
 		return rest
 	}
@@ -274,6 +287,7 @@ func (d *Desk) decideReady(ctx context.Context, jobs []*job) []*job {
 		d.log.Warn("deciding one by one", "arrivals", len(ready), "error", err)
 		d.decideSingly(ctx, ready)
 	}
+	d.decided(old, ready)
 	return rest
 }
 

@@ -63,6 +63,7 @@ type Tx interface {
 	// UpdateArrival writes Pending and Attempts.
 	UpdateArrival(Arrival) error
 	CountPending() (int64, error)
+	LastPending() (id int64, err error) // 0 when none is
 
 	// NextNumber gives the queue's next ticket number, first when it has none.
 	NextNumber(queue string, first int64) (int64, error)

@@ -57,6 +57,18 @@ func read(raw []byte, brief bool) *parsing {
 	return p
 }
 
+// ReadHeader reads the fields of a mail, or of its beginning, and nothing below them.
+func ReadHeader(raw []byte) *Message {
+	p := &parsing{m: &Message{}, brief: true, parts: 1, deadline: time.Now().Add(timeMax), seen: map[string]bool{}}
+	p.guard("header", func() {
+		root := &entity{}
+		root.fields, _ = p.header(raw)
+		p.m.fields = root.fields
+		p.readFields(root)
+	})
+	return p.m
+}
+
 // guard runs one stage. A stage that panics costs what it would have found, no more.
 func (p *parsing) guard(stage string, fn func()) {
 	defer func() {

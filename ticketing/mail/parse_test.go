@@ -17,6 +17,16 @@ func TestParseNeverRefuses(t *testing.T) {
 	}
 }
 
+// The beginning of a mail is tied to the same mails as the whole.
+func TestReadHeader(t *testing.T) {
+	raw := []byte("Message-ID: <a@x>\nIn-Reply-To: <b@x>\nReferences: <c@x>\n <b@x>\nSubject: s\n\n" + strings.Repeat("Message-ID: <no@x>\n", 99))
+	for _, m := range []*Message{Intake(raw), ReadHeader(raw), ReadHeader(raw[:200])} {
+		if m.MessageID != "a@x" || strings.Join(m.InReplyTo, " ") != "b@x" || strings.Join(m.References, " ") != "c@x b@x" || m.Subject != "s" {
+			t.Errorf("%+v", m)
+		}
+	}
+}
+
 func TestParseAddressList(t *testing.T) {
 	for in, want := range map[string]string{
 		`Doe, Jane <j@x.example>`:         `Doe, Jane|j@x.example`,

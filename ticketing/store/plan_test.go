@@ -15,6 +15,7 @@ func readEverything(tx ticketing.Tx) {
 	_, _ = tx.Arrival(1)
 	_, _ = tx.PendingArrivals(0, 1)
 	_, _ = tx.CountPending()
+	_, _ = tx.LastPending()
 	_, _ = tx.Ticket(1)
 	_, _ = tx.TicketByName("A", 1)
 	two := []ticketing.Status{"new", "open"}

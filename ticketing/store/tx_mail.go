@@ -134,6 +134,11 @@ func (t *tx) UpdateArrival(a ticketing.Arrival) error {
 	return t.change("UPDATE arrival SET pending = $1, attempts = $2 WHERE id = $3", a.Pending, a.Attempts, a.ID)
 }
 
+func (t *tx) LastPending() (id int64, err error) {
+	err = t.get("SELECT coalesce(max(id), 0) FROM arrival WHERE pending = 1", nil, &id)
+	return id, err
+}
+
 func (t *tx) CountPending() (n int64, err error) {
 	err = t.get("SELECT count(*) FROM arrival WHERE pending = 1", nil, &n)
 	return n, err

@@ -128,6 +128,7 @@ func TestPendingArrivals(t *testing.T) {
 		}
 		same(t, "a page", must[[]ticketing.Arrival](t)(tx.PendingArrivals(all[0].ID, 1)), all[1:2])
 		same(t, "count", must[int64](t)(tx.CountPending()), int64(3))
+		same(t, "last", must[int64](t)(tx.LastPending()), all[2].ID)
 		all[1].Pending = false
 		ok(t, tx.UpdateArrival(all[1]))
 		same(t, "without the second", must[[]ticketing.Arrival](t)(tx.PendingArrivals(0, 9)), []ticketing.Arrival{all[0], all[2]})

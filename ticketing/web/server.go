@@ -169,6 +169,7 @@ func (s *Server) registerMetrics() {
 		}))
 	}
 	gauge("postdesk_arrivals_pending", "Accepted mail that is not processed yet; -1 when the store does not answer.", s.desk.Backlog)
+	gauge("postdesk_arrivals_old", "Mail that had waited for long and is not processed yet; new mail is processed beside it.", s.desk.OldBacklog)
 	gauge("postdesk_held_messages", "Messages that wait to be accepted or dismissed.", s.desk.HeldCount)
 	gauge("postdesk_held_oldest_seconds", "How long the oldest held message has waited: somebody may be waiting for an answer behind it.", s.desk.HeldAge)
 	s.cfg.Registry.MustRegister(lag{s.desk, prometheus.NewDesc("postdesk_consumer_behind", "Events of the feed that a named consumer has not acknowledged.", []string{"consumer"}, nil),
