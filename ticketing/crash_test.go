@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"postdesk/integration/blank"
 	"postdesk/ticketing"
 	desk "postdesk/ticketing/mail"
 	"postdesk/ticketing/store"
@@ -122,7 +123,11 @@ func TestCrashOnce(t *testing.T) {
 	want := fmt.Sprint(map[string]int{"bob@staff.example": 4, "jane@staff.example": 2, "jo@customer.example": 1})
 	for _, after := range []bool{false, true} {
 		for n, ended := 1, false; !ended; n++ {
-			db, err := store.Open(t.Context(), t.TempDir(), store.Options{Synchronous: "OFF"})
+			dir := t.TempDir()
+			if err := blank.Desk(dir); err != nil {
+				t.Fatal(err)
+			}
+			db, err := store.Open(t.Context(), dir, store.Options{Synchronous: "OFF"})
 			if err != nil {
 				t.Fatal(err)
 			}
