@@ -1,8 +1,6 @@
 package submission
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -225,41 +223,6 @@ func TestOurTrouble(t *testing.T) {
 	if len(m.accepted) != 0 {
 		t.Error("mail went out all the same")
 	}
-}
-
-// scripted is a server that records what it is told, and can hang or cut at a stage.
-func scripted(t *testing.T, greet string, answer func(line string) string) (addr string, seen func() string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	var mu sync.Mutex
-	var all bytes.Buffer
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				io.WriteString(conn, greet)
-				for r := bufio.NewReader(conn); ; {
-					line, err := r.ReadString('\n')
-					mu.Lock()
-					all.WriteString(line)
-					mu.Unlock()
-					if err != nil {
-						return
-					}
-					io.WriteString(conn, answer(line))
-				}
-			}()
-		}
-	}()
-	return l.Addr().String(), func() string { mu.Lock(); defer mu.Unlock(); return all.String() }
 }
 
 // A server, or somebody in its place, that offers no TLS learns neither password nor mail.
