@@ -88,19 +88,20 @@ test-redmine: deps-redmine
 	go test -count=1 -tags redmine -run Redmine -timeout 10m ./integration/examples
 
 # Each part can be run alone. Whatever is drawn by lot prints the seed that plays it again:
-# POSTDESK_TORTURE_SEED=N make torture-kill. All 10,000 histories take hours.
+# POSTDESK_TORTURE_SEED=N make torture-kill. All 10,000 histories take hours: with
+# POSTDESK_TORTURE_WORLD=500 POSTDESK_TORTURE_SEED=1 make torture-world, these are the seeds 1 to 500.
 torture: deps-test torture-power torture-mutants torture-kill torture-world torture-malformed torture-flood
 torture-power torture-mutants torture-kill torture-world torture-malformed torture-flood: export POSTDESK_TORTURE = 1
 torture-kill:
-	go test -timeout 180m -count=1 -v -run 'Consume|NthOperation|Killed|Storm' ./integration
+	go test -timeout 180m -count=1 -v -run 'Consume|NthOperation|Killed|Storm|DiskFull|Locked|Stalled|Stopped' ./integration
 torture-power:
 	go test -timeout 60m -count=1 -v -run 'PowerLoss|Kill|Upgrade|Damage' ./ticketing/store
 torture-world:
-	go test -timeout 24h -count=1 ./integration/world
+	go test -timeout 24h -count=1 -v ./integration/world
 torture-mutants:
 	go test -timeout 60m -count=1 -v ./integration/mutants
 torture-malformed:
-	go test -timeout 120m -count=1 -run Malformed ./ticketing
+	go test -timeout 120m -count=1 -v -run Malformed ./ticketing
 torture-flood:
 	go test -timeout 60m -count=1 -v -run 'Backlog|Flood' ./ticketing
 

@@ -24,6 +24,7 @@ func TestDKIMThroughPostfix(t *testing.T) {
 		"trailing space":      "a \r\nb\t\r\n   \r\nc\r\n",
 		"trailing lines":      "a\r\n\r\n\r\n\r\n",
 		"dots":                ".\r\n..\r\n.a\r\n \r\n.\r\n",
+		"nul":                 "a\x00b\r\n\x00\r\n",
 		"from":                "From the beginning\r\n>From\r\n",
 		"no final line break": "the end",
 		"empty":               "",

@@ -75,18 +75,7 @@ func (d *desk) writeNumbered(from, to int) {
 // With a full disk mail is deferred, pages stay readable, and everything arrives by
 // itself once there is room.
 func TestDiskFull(t *testing.T) {
-	data, err := os.MkdirTemp("/tmp", "deskdisk")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(unix.Unmount(data, unix.MNT_DETACH), os.Remove(data)); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := unix.Mount("tmpfs", data, "tmpfs", 0, "size=32m"); err != nil {
-		t.Fatal(err)
-	}
+	data := smallDisk(t, 32)
 	d := newDesk(t, time.Minute, lab.Options{}, lab.AgentOptions{Data: data})
 	d.writeNumbered(0, 2)
 	d.waitTickets(2)
@@ -101,6 +90,24 @@ func TestDiskFull(t *testing.T) {
 	d.waitTickets(6)
 	d.waitReady(http.StatusOK, "")
 	d.noBounce()
+}
+
+// smallDisk is a folder with room for so many MB.
+func smallDisk(t *testing.T, megabytes int) string {
+	t.Helper()
+	data, err := os.MkdirTemp("/tmp", "deskdisk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(unix.Unmount(data, unix.MNT_DETACH), os.Remove(data)); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := unix.Mount("tmpfs", data, "tmpfs", 0, fmt.Sprintf("size=%dm", megabytes)); err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 // fill writes until there is no room.
@@ -121,11 +128,12 @@ func fill(t *testing.T, path string) {
 	}
 }
 
-// While another process holds the database, mail is deferred; it arrives when the
-// lock is gone.
+// While another process holds the database, under load, mail is deferred; it arrives when
+// the lock is gone.
 func TestLockedDatabase(t *testing.T) {
 	t.Parallel() // it waits for half a minute, as Postfix would
-	d := newDesk(t, time.Minute, lab.Options{}, lab.AgentOptions{})
+	mails, hold := share(3, 500), time.Duration(share(0, 60))*time.Second
+	d := newDesk(t, time.Duration(share(1, 10))*time.Minute, lab.Options{}, lab.AgentOptions{})
 	d.writeNumbered(0, 1)
 	d.waitTickets(1)
 	other := database(d)
@@ -133,15 +141,22 @@ func TestLockedDatabase(t *testing.T) {
 	d.must(err)
 	_, err = conn.ExecContext(d.ctx, "BEGIN IMMEDIATE")
 	d.must(err)
-	d.writeNumbered(1, 4)
+	held := time.NewTimer(hold)
+	d.writeNumbered(1, 1+mails)
 	d.waitReady(http.StatusServiceUnavailable, "store")
-	d.waitDeferred(3)
+	if mails == 3 {
+		d.waitDeferred(3)
+	}
 	d.waitTickets(1) // still readable
+	<-held.C         // how long is what this test is about
+	if !strings.Contains(d.Log(), "status=deferred") {
+		t.Error("nothing was deferred: the test sees nothing")
+	}
 	_, err = conn.ExecContext(d.ctx, "ROLLBACK")
 	d.must(err)
 	d.must(conn.Close())
 	d.must(d.Empty(d.ctx))
-	d.waitTickets(4)
+	d.waitTickets(1 + mails)
 	d.waitReady(http.StatusOK, "")
 	d.noBounce()
 }

@@ -124,7 +124,14 @@ func sendAll(d *desk, senders int, mails [][]byte) {
 	}
 }
 
-// checkOnce wants each mail on one ticket of its own, with its bytes.
+// lineOf is what follows a prefix on the first line that begins with it.
+func lineOf(raw []byte, prefix string) string {
+	_, rest, _ := bytes.Cut(raw, []byte("\r\n"+prefix))
+	line, _, _ := bytes.Cut(rest, []byte("\r\n"))
+	return string(line)
+}
+
+// checkOnce wants each mail on one ticket of its own, which has its subject, with its bytes.
 func checkOnce(d *desk, sent [][]byte) {
 	d.t.Helper()
 	tickets := d.waitTickets(len(sent))
@@ -135,10 +142,11 @@ func checkOnce(d *desk, sent [][]byte) {
 		}
 		bySubject[ticket.Subject] = ticket.Name
 	}
-	for i, raw := range sent {
-		name, ok := bySubject[fmt.Sprintf("kill %d", i)]
+	for _, raw := range sent {
+		subject := lineOf(raw, "Subject: ")
+		name, ok := bySubject[subject]
 		if !ok {
-			d.t.Errorf("mail %d is lost", i)
+			d.t.Errorf("mail %q is lost", subject)
 			continue
 		}
 		messages, err := d.api.Messages(d.ctx, name)
@@ -150,7 +158,7 @@ func checkOnce(d *desk, sent [][]byte) {
 		got, err := d.api.Raw(d.ctx, messages[0].ID)
 		d.must(err)
 		if !bytes.HasSuffix(got, raw) {
-			d.t.Errorf("mail %d has other bytes than were sent", i)
+			d.t.Errorf("mail %q has other bytes than were sent", subject)
 		}
 	}
 }

@@ -13,12 +13,19 @@ import (
 // A sender that falls silent in the middle of a body gets no second mail in: what it
 // sends afterwards, LMTP commands with a forged envelope, is never carried out.
 func TestStalledBodyInjectsNothing(t *testing.T) {
-	d := newDesk(t, time.Minute, lab.Options{NoPostfix: true}, lab.AgentOptions{Env: []string{"POSTDESK_LMTP_STALL=200ms"}})
+	kilobytes := share(5, 96)
+	d := newDesk(t, time.Duration(share(1, 10))*time.Minute, lab.Options{NoPostfix: true}, lab.AgentOptions{Env: []string{"POSTDESK_LMTP_STALL=200ms"}})
 	head := "From: <" + jane + ">\r\nSubject: hostile\r\n\r\n"
-	body := head + strings.Repeat("A line of text that is longer than nothing.\r\n", 120)
+	body := head + strings.Repeat("A line of text that is longer than nothing.\r\n", kilobytes*1024/45+1)
 	forged := "From: <boss@" + lab.SignedDomain + ">\r\nSubject: injected\r\nAuthentication-Results: mx." + lab.Domain + "; dkim=pass\r\n\r\ninjected\r\n.\r\n"
 	commands := "\r\nMAIL FROM:<boss@" + lab.SignedDomain + ">\r\nRCPT TO:<new@" + lab.Domain + ">\r\nDATA\r\n" + forged
-	for _, offset := range []int{0, len(head) / 2, len(head), 1024, len(body)} {
+	offsets := []int{0, len(head) / 2, len(head), 1024, len(body)}
+	if kilobytes > 5 {
+		for k := range kilobytes {
+			offsets = append(offsets, 1024*(k+1))
+		}
+	}
+	for _, offset := range offsets {
 		c := dialLMTP(d)
 		c.begin()
 		_, err := c.conn.Write([]byte(body[:offset]))

@@ -2,20 +2,18 @@ package world
 
 import (
 	"context"
-
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"testing/cryptotest"
 	"testing/synctest"
 	"time"
-
-	"strconv"
 
 	"postdesk/postfix/submission"
 	"postdesk/ticketing"
@@ -25,8 +23,24 @@ import (
 const (
 	tortureEnv = "POSTDESK_TORTURE"
 	seedEnv    = "POSTDESK_TORTURE_SEED"
+	countEnv   = "POSTDESK_TORTURE_WORLD" // how many histories, the first with the seed above
 	stepsOf    = 200
 )
+
+// histories are how many to play, and the seed of the first.
+func histories() (n int, first uint64) {
+	n, first = 12, 1
+	if os.Getenv(tortureEnv) != "" {
+		n, first = 10_000, uint64(time.Now().UnixNano())
+	}
+	if seed, err := strconv.ParseUint(os.Getenv(seedEnv), 10, 64); err == nil {
+		n, first = 1, seed
+	}
+	if count, err := strconv.Atoi(os.Getenv(countEnv)); err == nil {
+		n = count
+	}
+	return n, first
+}
 
 // Whatever happens to a desk, it keeps what it promises: see check.
 //
@@ -36,17 +50,8 @@ const (
 // together, parts of the desk that all have something to do), and the chance in the pauses
 // between two tries of a mail.
 func TestWorld(t *testing.T) {
-	seeds := 12
-	if os.Getenv(tortureEnv) != "" {
-		seeds = 10_000
-	}
-	first := uint64(1)
-	if seed, err := strconv.ParseUint(os.Getenv(seedEnv), 10, 64); err == nil {
-		seeds, first = 1, seed
-	} else if os.Getenv(tortureEnv) != "" {
-		first = uint64(time.Now().UnixNano())
-		t.Logf("seeds %d to %d", first, first+uint64(seeds)-1)
-	}
+	seeds, first := histories()
+	fmt.Printf("world: %d histories, seeds %d to %d\n", seeds, first, first+uint64(seeds)-1)
 	began := time.Now()
 	for i := range seeds {
 		seed := first + uint64(i)
@@ -54,7 +59,7 @@ func TestWorld(t *testing.T) {
 			t.Fatalf("%s=%d go test -count=1 -run TestWorld ./integration/world plays it again", seedEnv, seed)
 		}
 		if (i+1)%100 == 0 {
-			fmt.Printf("world: %d of %d histories, %s\n", i+1, seeds, time.Since(began).Round(time.Second))
+			fmt.Printf("world: %d of %d histories, to seed %d, %s\n", i+1, seeds, seed, time.Since(began).Round(time.Second))
 		}
 	}
 }

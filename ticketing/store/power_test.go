@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -206,8 +207,13 @@ func (d *disk) check(t *testing.T, rnd *rand.Rand) (lost int) {
 			continue
 		}
 		body := sampleMail(o.offset, killSize(o.offset))
-		got, err := db.Raw(t.Context(), sha256.Sum256(body))
-		if err != nil || !bytes.Equal(got, body) {
+		hash := ticketing.Hash(sha256.Sum256(body))
+		got, err := db.Raw(t.Context(), hash)
+		var arrivals int // without one, nobody would make a ticket of the bytes
+		err = errors.Join(err, db.read(t.Context(), func(x *tx) error {
+			return x.get("SELECT count(*) FROM arrival JOIN raw ON raw.id = arrival.raw WHERE raw.hash = $1", []any{hash}, &arrivals)
+		}))
+		if err != nil || arrivals != 1 || !bytes.Equal(got, body) {
 			lost++
 		}
 	}
