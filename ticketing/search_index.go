@@ -12,7 +12,7 @@ import (
 
 const (
 	indexBatch = 256                    // messages of one commit, when the index is filled
-	indexPage  = 4000                   // events of one commit: of many words that are written together many are the same
+	indexPage  = 1500                   // events of one commit: of many words that are written together many are the same
 	indexTexts = 8 << 20                // octets after which a commit takes no further message
 	indexPause = 200 * time.Millisecond // in which more events gather
 	indexBusy  = time.Second            // the same, while many come

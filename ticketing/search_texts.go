@@ -25,7 +25,7 @@ type keptText struct {
 }
 
 const (
-	textsBytes = 16 << 20        // all together
+	textsBytes = 4 << 20         // all together; what holds them takes three times as much
 	textsAge   = 5 * time.Minute // what nobody takes goes, as that of a mail which came twice
 )
 

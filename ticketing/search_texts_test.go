@@ -36,7 +36,7 @@ func TestSearchTexts(t *testing.T) {
 	for i := range 200 {
 		w.KeepText(ticketing.Hash{2, byte(i)}, desk.Message{Text: strings.Repeat("x", 200<<10)})
 	}
-	if n := w.TextsKept(); n < 70 || n > 85 { // of 16 MB
+	if n := w.TextsKept(); n < 17 || n > 22 { // of 4 MB
 		t.Errorf("%d texts of 200 KB are kept", n)
 	}
 	w.send("jo@customer.example", "new@desk.example", "overflow", "", "beaver") // no room: it is read again

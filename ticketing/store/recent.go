@@ -24,7 +24,7 @@ type came struct {
 }
 
 const (
-	recentBytes   = 16 << 20         // all together
+	recentBytes   = 8 << 20          // all together
 	recentMessage = 2 << 20          // one of them
 	recentAge     = 20 * time.Second // what nobody reads goes, as that of a mail which came twice
 )
