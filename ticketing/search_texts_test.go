@@ -1,6 +1,8 @@
 package ticketing_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -41,6 +43,21 @@ func TestSearchTexts(t *testing.T) {
 	}
 	w.send("jo@customer.example", "new@desk.example", "overflow", "", "beaver") // no room: it is read again
 	w.indexed("beaver")
+}
+
+// What comes in is kept until the index takes it: an index that cannot begin takes nothing.
+func TestSearchTextsAreKept(t *testing.T) {
+	w := newWorldOf(t, func(c *ticketing.Config) { c.Index = noIndex{} })
+	w.send("jo@customer.example", "new@desk.example", "first", "", "alpaca")
+	if n := w.TextsKept(); n != 1 {
+		t.Errorf("%d are kept, want that of the mail", n)
+	}
+}
+
+type noIndex struct{ ticketing.Index }
+
+func (noIndex) State(context.Context) (ticketing.IndexState, error) {
+	return ticketing.IndexState{}, errors.New("no index")
 }
 
 // Words of plain text are made by a short way, and are those of the long one.
