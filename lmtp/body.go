@@ -129,10 +129,12 @@ func (c *conn) fill(n int) error {
 	if err != nil {
 		return err
 	}
-	if c.last.Load() {
+	if !c.server.setReadDeadline(c) {
 		return net.ErrClosed
 	}
-	c.server.setReadDeadline(c)
 	_, err = c.in.Peek(n)
+	if err != nil && c.last.Load() {
+		return net.ErrClosed // no timeout, of which go-smtp would tell the client
+	}
 	return err
 }

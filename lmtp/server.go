@@ -133,19 +133,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.serving.Wait() // what was taken in this moment is answered too
 	s.mu.Lock()
-	var close []*conn
 	for c, p := range s.conns {
 		switch p {
 		case idle:
-			close = append(close, c)
+			// It ends by itself: the reply to its mail may still be on its way to the client.
+			c.last.Store(true)
+			c.SetReadDeadline(time.Now())
 		case fresh:
 			c.SetReadDeadline(time.Now().Add(grace))
 		}
 	}
 	s.mu.Unlock()
-	for _, c := range close {
-		c.Close()
-	}
 	rest := s.waitGone(ctx)
 	s.cancel()
 	for _, c := range rest {
@@ -216,13 +214,17 @@ func (s *Server) again(c *conn) {
 }
 
 // setReadDeadline bounds the next read of a connection. Under the lock, so that it does
-// not undo what Shutdown sets.
-func (s *Server) setReadDeadline(c *conn) {
+// not undo what Shutdown sets; false when nothing more is to be read.
+func (s *Server) setReadDeadline(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if c.last.Load() {
+		return false
+	}
 	limit := s.stall
 	if s.stopping && s.conns[c] == fresh {
 		limit = min(limit, grace)
 	}
 	c.SetReadDeadline(time.Now().Add(limit))
+	return true
 }
