@@ -107,7 +107,7 @@ func nobodyReads(local string) bool {
 }
 
 // acknowledge is what the responder does for an event that asks for it.
-func (d *Desk) acknowledge(ctx context.Context, e Event) (func(Tx) error, error) {
+func (d *Desk) acknowledge(ctx context.Context, e Event) (effect, error) {
 	var opened, ack Message
 	var c conversation
 	var why silence
@@ -125,25 +125,25 @@ func (d *Desk) acknowledge(ctx context.Context, e Event) (func(Tx) error, error)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return effect{}, err
 	}
 	if why == (silence{}) && (len(c.people) == 0 || c.people[0].Role != RoleRequester) {
 		why = silence{word: "muted", text: "not acknowledged: the requester gets no mail"}
 	}
 	if why != (silence{}) {
-		return func(tx Tx) error { return d.keepSilent(tx, opened.ID, why) }, nil
+		return effect{write: func(tx Tx) error { return d.keepSilent(tx, opened.ID, why) }, silent: true}, nil
 	}
 	raw, o, err := d.composeAcknowledgement(ctx, c, opened, c.people[0])
 	if err != nil {
-		return nil, err
+		return effect{}, err
 	}
 	s, err := d.store.Stage(ctx, bytes.NewReader(raw))
 	if err != nil {
-		return nil, err
+		return effect{}, err
 	}
 	o.Raw = s.Hash
 	e.Actor = "system"
-	return func(tx Tx) error { return d.queue(tx, e, []Staged{s}, []Outgoing{o}) }, nil
+	return effect{write: func(tx Tx) error { return d.queue(tx, e, []Staged{s}, []Outgoing{o}) }}, nil
 }
 
 // makeAcknowledgement gives the message of it, of an earlier try perhaps: its number stands

@@ -235,8 +235,8 @@ func (d *Desk) Run(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { d.process(ctx) })
-	wg.Go(func() { d.consume(ctx, responder, d.respond) })
-	wg.Go(func() { d.consume(ctx, notifier, d.notify) })
+	wg.Go(func() { d.consume(ctx, follower{responder, d.respond, answeredBeside}) })
+	wg.Go(func() { d.consume(ctx, follower{name: notifier, handle: d.notify}) })
 	wg.Go(func() { d.verifyLate(ctx) })
 	wg.Go(func() { d.index(ctx) })
 	wg.Go(func() { d.finishErasures(ctx) })

@@ -30,7 +30,11 @@ func (d *Desk) SeenByOwn(seq int64) bool {
 
 // TakeEffect is one try of a consumer of our own.
 func (d *Desk) TakeEffect(ctx context.Context, e Event, handle func(context.Context, Event) (func(Tx) error, error)) (bool, error) {
-	return d.takeEffect(ctx, "test", e, handle)
+	_, effective, err := d.takeEffects(ctx, follower{name: "test", handle: func(ctx context.Context, e Event) (effect, error) {
+		write, err := handle(ctx, e)
+		return effect{write: write}, err
+	}}, []Event{e})
+	return effective, err
 }
 
 // TextsKept is how many mails wait for the index of words in memory.
@@ -42,3 +46,9 @@ func (d *Desk) TextsKept() int {
 
 // KeepText keeps one more.
 func (d *Desk) KeepText(h Hash, m mail.Message) { d.texts.keep(h, m) }
+
+// HoldEffects keeps our own consumers from handling what they read.
+func (d *Desk) HoldEffects() (release func()) {
+	d.making.Lock()
+	return d.making.Unlock
+}

@@ -20,10 +20,10 @@ const StaffActed = "staff.acted"
 
 // notify is the consumer that tells staff. The mails and the cursor share a commit, and a
 // mail that is there already is not made again: each person is told of an event once.
-func (d *Desk) notify(ctx context.Context, e Event) (func(Tx) error, error) {
+func (d *Desk) notify(ctx context.Context, e Event) (effect, error) {
 	people := d.staff.Load().people
 	if len(people) == 0 || e.Ticket == 0 || e.Origin == OriginImport || !slices.Contains(toldEvents, e.Type) {
-		return nil, nil
+		return effect{}, nil
 	}
 	var n news
 	err := d.store.Read(ctx, func(tx Tx) (err error) {
@@ -31,26 +31,26 @@ func (d *Desk) notify(ctx context.Context, e Event) (func(Tx) error, error) {
 		return err
 	})
 	if err != nil || len(n.to) == 0 {
-		return nil, err
+		return effect{}, err
 	}
 	if err := d.readWords(ctx, &n); err != nil {
-		return nil, err
+		return effect{}, err
 	}
 	var staged []Staged
 	var out []Outgoing
 	for _, to := range n.to {
 		raw, o, err := d.composeNotice(n, to)
 		if err != nil {
-			return nil, fmt.Errorf("to %s: %w", to.Name, err)
+			return effect{}, fmt.Errorf("to %s: %w", to.Name, err)
 		}
 		s, err := d.store.Stage(ctx, bytes.NewReader(raw))
 		if err != nil {
-			return nil, err
+			return effect{}, err
 		}
 		o.Raw = s.Hash
 		staged, out = append(staged, s), append(out, o)
 	}
-	return func(tx Tx) error { return d.queueNotices(tx, e, staged, out) }, nil
+	return effect{write: func(tx Tx) error { return d.queueNotices(tx, e, staged, out) }}, nil
 }
 
 // toldEvents are the events that somebody may want to hear of.

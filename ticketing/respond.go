@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"postdesk/ticketing/mail"
@@ -13,7 +14,7 @@ import (
 // respond is the consumer that answers by mail: each reply.added becomes one mail to
 // each participant, whose bytes are fixed here. A mail that is sent again after a crash
 // is the same mail.
-func (d *Desk) respond(ctx context.Context, e Event) (func(Tx) error, error) {
+func (d *Desk) respond(ctx context.Context, e Event) (effect, error) {
 	if e.Facts[acknowledgeFact] == acknowledgeDue {
 		return d.acknowledge(ctx, e)
 	}
@@ -23,7 +24,7 @@ func (d *Desk) respond(ctx context.Context, e Event) (func(Tx) error, error) {
 	case QuestionAdded:
 		read = func(tx Tx) (conversation, error) { return readQuestion(tx, e) }
 	default:
-		return nil, nil
+		return effect{}, nil
 	}
 	var c conversation
 	err := d.store.Read(ctx, func(tx Tx) (err error) {
@@ -31,23 +32,36 @@ func (d *Desk) respond(ctx context.Context, e Event) (func(Tx) error, error) {
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return effect{}, err
 	}
 	var staged []Staged
 	var out []Outgoing
 	for _, p := range c.people {
 		raw, o, err := d.compose(ctx, c, p)
 		if err != nil {
-			return nil, fmt.Errorf("to participant %d: %w", p.ID, err)
+			return effect{}, fmt.Errorf("to participant %d: %w", p.ID, err)
 		}
 		s, err := d.store.Stage(ctx, bytes.NewReader(raw))
 		if err != nil {
-			return nil, err
+			return effect{}, err
 		}
 		o.Raw = s.Hash
 		staged, out = append(staged, s), append(out, o)
 	}
-	return func(tx Tx) error { return d.queue(tx, e, staged, out) }, nil
+	return effect{write: func(tx Tx) error { return d.queue(tx, e, staged, out) }}, nil
+}
+
+// answeredBeside says that what goes out for an event does not depend on what will be written
+// for others: an answer quotes and follows those before it in its ticket, and an
+// acknowledgement is kept back because of what went out.
+func answeredBeside(e Event, before []effect) bool {
+	acknowledged := e.Facts[acknowledgeFact] == acknowledgeDue
+	if !acknowledged && e.Type != ReplyAdded && e.Type != QuestionAdded {
+		return true // nothing goes out
+	}
+	return !slices.ContainsFunc(before, func(b effect) bool {
+		return b.event.Ticket == e.Ticket || acknowledged && !b.silent
+	})
 }
 
 // queue writes the outgoing mails, with an event each.

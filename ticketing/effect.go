@@ -1,0 +1,183 @@
+package ticketing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// consumeTries is how often a consumer tries one event before it is passed over.
+const consumeTries = 10
+
+// pageEvery is how soon after a page of the feed a consumer reads the next one.
+const pageEvery = 10 * time.Millisecond
+
+// togetherMost is how many effects share a commit: the first of them waits for the last.
+const togetherMost = 32
+
+// handler does what a consumer does for one event: it prepares outside any transaction,
+// and gives what is to be written together with the cursor.
+type handler func(ctx context.Context, e Event) (effect, error)
+
+// effect is what an event comes to. The zero value is nothing to do.
+type effect struct {
+	event  Event
+	write  func(Tx) error
+	silent bool // no mail goes out by it
+}
+
+// follower is a consumer of our own.
+type follower struct {
+	name   string
+	handle handler
+	// beside says that an event comes to the same whether the effects of those before it are
+	// written already or not: then they share a commit. nil: it never does.
+	beside func(e Event, before []effect) bool
+}
+
+// consume follows the feed for a consumer of our own until ctx ends. Its effects and
+// its cursor share a commit, so that each event takes effect once. An event that
+// fails again and again is recorded as failed and passed: one bad event must not
+// stop the answers.
+func (d *Desk) consume(ctx context.Context, f follower) {
+	var cursor int64
+	for {
+		err := d.store.Read(ctx, func(tx Tx) (err error) {
+			cursor, err = tx.Cursor(f.name)
+			return err
+		})
+		if err == nil {
+			break
+		}
+		if !d.complain(ctx, f.name, err) {
+			return
+		}
+	}
+	for last := (time.Time{}); ctx.Err() == nil; last = time.Now() {
+		d.seen.Store(f.name, cursor)
+		// Under load a page has what many commits have told, and costs hardly more than one.
+		if rest := pageEvery - time.Since(last); rest > 0 && !pause(ctx, rest) {
+			return
+		}
+		events, err := d.WaitEvents(ctx, cursor, 256)
+		var gone Gone
+		if errors.As(err, &gone) { // what is not kept any more was handled, or is too old to be
+			d.log.Warn("events were taken away before a consumer of our own has seen them", "consumer", f.name, "after", cursor, "oldest", gone.Oldest)
+			cursor = gone.Oldest - 1
+			continue
+		}
+		if err != nil {
+			if !d.complain(ctx, f.name, err) {
+				return
+			}
+			continue
+		}
+		for len(events) > 0 {
+			n, ok := d.consumeSome(ctx, f, events)
+			if !ok {
+				return
+			}
+			cursor, events = events[n-1].Seq, events[n:]
+		}
+	}
+}
+
+func (d *Desk) complain(ctx context.Context, name string, err error) bool {
+	if ctx.Err() == nil {
+		d.log.Error("a consumer cannot read the feed; trying again", "consumer", name, "error", err)
+	}
+	return pause(ctx, time.Second)
+}
+
+// consumeSome handles the first of some events, and as many behind it as can share its
+// commit. It gives how many that were, and whether to go on.
+func (d *Desk) consumeSome(ctx context.Context, f follower, events []Event) (n int, ok bool) {
+	wait := 100 * time.Millisecond
+	for try := 1; ; try++ {
+		n, effective, err := d.takeEffects(ctx, f, events)
+		switch {
+		case err == nil && !effective:
+			return n, true // the cursor moves with the next effect; to see this again costs nothing
+		case err == nil:
+			signal(d.wakeOut) // after the commit: before it there is nothing to see
+			return n, true
+		case ctx.Err() != nil:
+			return 0, false
+		case try >= consumeTries:
+			d.log.Error("event passed over after many tries", "consumer", f.name, "event", events[0].Seq, "ticket", events[0].Name, "error", err)
+			if err = d.giveUp(ctx, f.name, events[0]); err == nil {
+				return 1, true
+			}
+		}
+		events = events[:1] // alone, so that the others do not fail with it
+		d.log.Warn("an event is tried again", "consumer", f.name, "event", events[0].Seq, "ticket", events[0].Name, "try", try, "error", err)
+		if !pause(ctx, wait) {
+			return 0, false
+		}
+		wait = min(2*wait, 10*time.Second)
+	}
+}
+
+// takeEffects is one try, with no erasure in its middle: what was read before one would be
+// written after it. It gives how many events are done with; the error is of the first.
+func (d *Desk) takeEffects(ctx context.Context, f follower, events []Event) (n int, effective bool, err error) {
+	d.making.RLock()
+	defer d.making.RUnlock()
+	all, n, err := d.prepare(ctx, f, events)
+	if err != nil || len(all) == 0 {
+		return n, false, err
+	}
+	return n, true, d.write(ctx, func(tx Tx) error {
+		for _, e := range all {
+			if err := e.write(tx); err != nil {
+				return fmt.Errorf("event %d: %w", e.event.Seq, err)
+			}
+		}
+		return tx.SetCursor(f.name, all[len(all)-1].event.Seq)
+	})
+}
+
+// prepare gives the effects of the first events, and of how many they are.
+func (d *Desk) prepare(ctx context.Context, f follower, events []Event) (all []effect, n int, err error) {
+	for _, e := range events {
+		if e.Origin == OriginImport { // it is history: nobody is answered or told about it
+			n++
+			continue
+		}
+		if len(all) == togetherMost || len(all) > 0 && (f.beside == nil || !f.beside(e, all)) {
+			break
+		}
+		made, err := d.handleSafely(ctx, e, f.handle)
+		if err != nil {
+			if n > 0 {
+				break // it will be the first
+			}
+			return nil, 0, err
+		}
+		if n++; made.write != nil {
+			made.event = e
+			all = append(all, made)
+		}
+	}
+	return all, n, nil
+}
+
+func (d *Desk) handleSafely(ctx context.Context, e Event, handle handler) (made effect, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return handle(ctx, e)
+}
+
+func (d *Desk) giveUp(ctx context.Context, name string, e Event) error {
+	return d.write(ctx, func(tx Tx) error {
+		if err := tx.Append(&Event{Time: d.now(), Type: ConsumerFailed, Ticket: e.Ticket, Message: e.Message, Actor: "system",
+			Origin: "system", Facts: map[string]string{"consumer": name, "event": fmt.Sprint(e.Seq)}}); err != nil {
+			return err
+		}
+		return tx.SetCursor(name, e.Seq)
+	})
+}
