@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -75,7 +76,7 @@ type disk struct {
 }
 
 type diskOp struct {
-	kind   string // write, truncate, sync, rename, ack
+	kind   string // write, truncate, sync, rename, mkdir, ack
 	path   string // of a sync also a folder
 	to     string // of a rename
 	offset int64  // of a write, the size of a truncate, the mail of an ack
@@ -95,7 +96,7 @@ func record(t *testing.T, synchronous string) disk {
 	}
 	trace := filepath.Join(t.TempDir(), "trace")
 	cmd := exec.Command("strace", "-f", "-y", "-xx", "-s", "200000", "-e", "signal=none", "-o", trace,
-		"-e", "trace=pwrite64,write,ftruncate,fsync,fdatasync,renameat", os.Args[0])
+		"-e", "trace=pwrite64,write,ftruncate,fsync,fdatasync,renameat,mkdirat", os.Args[0])
 	cmd.Env = append(os.Environ(), helperDir+"="+d.dir, helperFrom+"=0", helperSync+"="+synchronous, helperMails+"=120")
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "enough") {
 		t.Fatalf("strace: %v: %s", err, out)
@@ -111,6 +112,7 @@ func record(t *testing.T, synchronous string) disk {
 var (
 	calledOnFile = regexp.MustCompile(`^(\d+) +(pwrite64|write|ftruncate|fsync|fdatasync)\(\d+<([^>]*)>(?:, "([^"]*)"(?:\.\.\.)?, \d+)?(?:, (\d+))?(.*)$`)
 	calledRename = regexp.MustCompile(`^(\d+) +renameat\([^,]*, "([^"]*)", [^,]*, "([^"]*)"`)
+	calledMkdir  = regexp.MustCompile(`^(\d+) +mkdirat\([^,]*, "([^"]*)"`)
 	resumed      = regexp.MustCompile(`^(\d+) +<\.\.\. (fsync|fdatasync) resumed>.*= 0$`)
 )
 
@@ -124,6 +126,10 @@ func (d *disk) parse(t *testing.T, trace []byte) {
 		}
 		if m := calledRename.FindStringSubmatch(line); m != nil {
 			d.ops = append(d.ops, diskOp{kind: "rename", path: unhex(t, m[2]), to: unhex(t, m[3])})
+			continue
+		}
+		if m := calledMkdir.FindStringSubmatch(line); m != nil {
+			d.mkdir(unhex(t, m[2]))
 			continue
 		}
 		m := calledOnFile.FindStringSubmatch(line)
@@ -157,6 +163,15 @@ func (d *disk) parse(t *testing.T, trace []byte) {
 	}
 	if acks := slices.IndexFunc(d.ops, func(o diskOp) bool { return o.kind == "ack" }); len(d.ops) < 300 || acks < 0 {
 		t.Fatalf("%d operations: the recording is none", len(d.ops))
+	}
+}
+
+// mkdir notes a new folder; a further mkdir finds it there.
+func (d *disk) mkdir(path string) {
+	made := func(o diskOp) bool { return o.kind == "mkdir" && o.path == path }
+	rel, err := filepath.Rel(d.dir, path)
+	if _, before := os.Stat(filepath.Join(d.base, rel)); err == nil && before != nil && !slices.ContainsFunc(d.ops, made) {
+		d.ops = append(d.ops, diskOp{kind: "mkdir", path: path})
 	}
 }
 
@@ -223,13 +238,14 @@ func (d *disk) check(t *testing.T, rnd *rand.Rand) (lost int) {
 // files are those that changed, as a disk could have them after the first operations: what
 // a sync had made durable, and of the rest each write whole, in part, or not at all.
 func (d *disk) files(rnd *rand.Rand, at int) map[string][]byte {
-	out := map[string][]byte{}
+	out, missing := map[string][]byte{}, map[string]bool{}
 	for i, o := range d.ops[:at] {
 		durable := slices.ContainsFunc(d.ops[i:at], func(s diskOp) bool {
-			return s.kind == "sync" && s.done > 0 && s.done <= at && (s.path == o.path || o.kind == "rename" && s.path == filepath.Dir(o.to))
+			return s.kind == "sync" && s.done > 0 && s.done <= at && s.path == o.syncedBy()
 		})
 		luck := rnd.IntN(3)
 		if !durable && luck == 0 {
+			missing[o.path] = o.kind == "mkdir"
 			continue
 		}
 		content, known := out[o.path]
@@ -259,5 +275,17 @@ func (d *disk) files(rnd *rand.Rand, at int) map[string][]byte {
 			delete(out, o.path)
 		}
 	}
+	maps.DeleteFunc(out, func(path string, _ []byte) bool { return missing[filepath.Dir(path)] })
 	return out
+}
+
+// syncedBy is the file or folder whose sync makes an operation durable.
+func (o diskOp) syncedBy() string {
+	switch o.kind {
+	case "rename":
+		return filepath.Dir(o.to)
+	case "mkdir":
+		return filepath.Dir(o.path)
+	}
+	return o.path
 }
