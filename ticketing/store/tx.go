@@ -296,7 +296,7 @@ func ref(id int64) any {
 	return id
 }
 
-// jsonCol scans what toJSON wrote.
+// jsonCol scans what toJSON wrote, packed or not.
 type jsonCol struct{ to any }
 
 func (c jsonCol) Scan(v any) error {
@@ -305,7 +305,11 @@ func (c jsonCol) Scan(v any) error {
 		if s == "" {
 			return nil
 		}
-		return json.Unmarshal([]byte(s), c.to)
+		text, err := unpack(s)
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal([]byte(text), c.to)
 	}
 	return fmt.Errorf("JSON is kept as %T", v)
 }

@@ -18,7 +18,7 @@ func (t *tx) Append(e *ticketing.Event) error {
 	t.count(eventCounter, seq)
 	if _, err := t.exec(`INSERT INTO event (seq, time, type, ticket, message, outgoing, actor, origin, facts)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		seq, e.Time, e.Type, ref(e.Ticket), ref(e.Message), ref(e.Outgoing), e.Actor, e.Origin, facts); err != nil {
+		seq, e.Time, pack(e.Type), ref(e.Ticket), ref(e.Message), ref(e.Outgoing), e.Actor, e.Origin, pack(facts)); err != nil {
 		return err
 	}
 	e.Seq = seq
@@ -48,7 +48,7 @@ const selectEvent = `SELECT e.seq, e.time, e.type, e.ticket, e.message, e.outgoi
 
 func scanEvent(r row) (e ticketing.Event, err error) {
 	var k ticketing.Ticket
-	err = r.Scan(&e.Seq, timeCol{&e.Time}, &e.Type, refCol{&e.Ticket}, refCol{&e.Message}, refCol{&e.Outgoing}, &e.Actor, &e.Origin,
+	err = r.Scan(&e.Seq, timeCol{&e.Time}, packedCol{&e.Type}, refCol{&e.Ticket}, refCol{&e.Message}, refCol{&e.Outgoing}, &e.Actor, &e.Origin,
 		jsonCol{&e.Facts}, &k.Queue, &k.Number)
 	if e.Ticket != 0 {
 		e.Name, e.Queue = k.Name(), k.Queue

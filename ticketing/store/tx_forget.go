@@ -119,7 +119,8 @@ func (t *tx) EraseParticipant(id int64) error {
 		ticketing.RoleRemoved, id)
 }
 
-// The number stays and so does what it was about; what it said of that is gone.
+// The number stays and so does what it was about; what it said of that is gone. The types of
+// event that are compared here are no phrases.
 const eraseEvents = `UPDATE event SET facts = '{"was":"' || type || '"}', type = $1`
 
 func (t *tx) EraseEvents(ticket int64) (int64, error) {

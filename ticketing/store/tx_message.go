@@ -7,11 +7,17 @@ import (
 	"postdesk/ticketing"
 )
 
+// fromAuthor is a proven author who is the one in From, as most are.
+const fromAuthor = "="
+
 // messageValues are the columns of a message in the order of its statements.
 func (t *tx) messageValues(m ticketing.Message) ([]any, error) {
 	raw, err := t.rawID(m.Raw)
 	if err != nil {
 		return nil, err
+	}
+	if m.Authentication.Author == m.From.Address && m.From.Address != "" {
+		m.Authentication.Author = fromAuthor
 	}
 	authentication, err := toJSON(m.Authentication)
 	if err != nil {
@@ -21,8 +27,8 @@ func (t *tx) messageValues(m ticketing.Message) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []any{m.Ticket, string(m.Kind), string(m.Visibility), m.Row, m.Reason, m.From.Name, m.From.Address, m.Subject, m.MessageID,
-		raw, ref(m.Arrival), m.Actor, m.Body, authentication, m.Automatic, problems, m.Fold, m.Seq, m.Received,
+	return []any{m.Ticket, string(m.Kind), string(m.Visibility), m.Row, pack(m.Reason), m.From.Name, m.From.Address, m.Subject, m.MessageID,
+		raw, ref(m.Arrival), m.Actor, m.Body, pack(authentication), m.Automatic, problems, m.Fold, m.Seq, m.Received,
 		m.Advice, m.Suppressed}, nil
 }
 
@@ -53,9 +59,12 @@ const selectMessage = `SELECT m.id, m.ticket, m.kind, m.visibility, m.trust_row,
 	m.advice, m.suppressed FROM message m LEFT JOIN raw r ON r.id = m.raw`
 
 func scanMessage(r row) (m ticketing.Message, err error) {
-	err = r.Scan(&m.ID, &m.Ticket, &m.Kind, &m.Visibility, &m.Row, &m.Reason, &m.From.Name, &m.From.Address, &m.Subject,
+	err = r.Scan(&m.ID, &m.Ticket, &m.Kind, &m.Visibility, &m.Row, packedCol{&m.Reason}, &m.From.Name, &m.From.Address, &m.Subject,
 		&m.MessageID, hashCol{&m.Raw}, refCol{&m.Arrival}, &m.Actor, &m.Body, jsonCol{&m.Authentication}, &m.Automatic,
 		jsonCol{&m.Problems}, &m.Fold, &m.Seq, timeCol{&m.Received}, &m.Advice, &m.Suppressed)
+	if m.Authentication.Author == fromAuthor {
+		m.Authentication.Author = m.From.Address
+	}
 	return m, err
 }
 
