@@ -274,7 +274,9 @@ func TestVerify(t *testing.T) {
 	dir := t.TempDir()
 	d := filled(t, dir)
 	h := must[[]ticketing.Hash](t)(knownFiles(d))
-	ok(t, os.Rename(d.rawPath(h[0]), d.rawPath(sha256.Sum256(nil))))
+	odd := d.rawPath(sha256.Sum256(nil))
+	ok(t, d.rawFolder(odd))
+	ok(t, os.Rename(d.rawPath(h[0]), odd))
 	var steps []string
 	a := must[*Audit](t)(Verify(t.Context(), dir, func(what string, _, _ int64) { steps = append(steps, what) }))
 	if got := fmt.Sprint(a.Problems, a.Notes); !strings.Contains(got, h[0].String()) || !strings.Contains(got, "1 files of raw mail belong to nothing") {

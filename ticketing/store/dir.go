@@ -75,7 +75,7 @@ func writeMarker(dir string) error {
 	return syncDir(dir)
 }
 
-// prepareRaw makes the folders of raw mail and sweeps what a crash left half written.
+// prepareRaw makes the folder of raw mail and sweeps what a crash left half written.
 // A whole file that no row knows is left to Sweep.
 func prepareRaw(dir string) error {
 	raw := filepath.Join(dir, "raw")
@@ -85,14 +85,27 @@ func prepareRaw(dir string) error {
 	if err := os.MkdirAll(filepath.Join(raw, "tmp"), 0o700); err != nil {
 		return err
 	}
-	for i := range 256 {
-		err := os.Mkdir(filepath.Join(raw, fmt.Sprintf("%02x", i)), 0o700)
-		if err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-	}
-	// A file in a folder is durable only when the folder is.
+	// A file in a folder is durable only when the folder is, which a crash may have left
+	// without a name on the disk.
 	return errors.Join(syncDir(raw), syncDir(dir))
+}
+
+// rawFolder makes the folder of a file of raw mail, when it is the first in it.
+func (d *DB) rawFolder(path string) error {
+	d.folders.Lock() // who finds it there relies on its own name
+	defer d.folders.Unlock()
+	folder := filepath.Dir(path)
+	err := os.Mkdir(folder, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := syncDir(filepath.Dir(folder)); err != nil {
+		return errors.Join(err, os.Remove(folder))
+	}
+	return nil
 }
 
 // syncDir makes names in a directory durable.

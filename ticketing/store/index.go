@@ -21,7 +21,7 @@ const indexName = "search.db"
 
 // indexLayout is the number of what is in it and of how words are made: a change of either
 // makes it anew.
-const indexLayout = 1
+const indexLayout = 2
 
 // volumeSize is how many messages the words of one table are of. Tables of a bounded size
 // are merged, and searched for the beginning of a word, in a bounded time.
@@ -223,9 +223,11 @@ func (t *tx) volumes() (map[int64]bool, error) {
 }
 
 // addVolume makes the table for a range of messages. Marks are parts of words, as in the
-// scripts of India. Before it the one that is full now is brought into one piece.
+// scripts of India. FTS5 names the column of a word in two octets for each message, unless it
+// is the first: that is where most words are. Before it the one that is full now is brought
+// into one piece.
 func (t *tx) addVolume(v int64, volumes map[int64]bool) error {
-	_, err := t.exec(fmt.Sprintf(`CREATE VIRTUAL TABLE %s USING fts5 (queue, author, subject, body, content='', contentless_delete=1,
+	_, err := t.exec(fmt.Sprintf(`CREATE VIRTUAL TABLE %s USING fts5 (body, subject, author, queue, content='', contentless_delete=1,
 		detail=full, tokenize="unicode61 remove_diacritics 2 categories 'L* M* N* Co'")`, volumeTable(v)))
 	if err == nil {
 		_, err = t.exec("INSERT INTO volume (id) VALUES ($1)", v)
@@ -264,8 +266,8 @@ func (t *tx) putDocument(volumes, shrunk map[int64]bool, doc ticketing.Document)
 	} else if err := t.addVolume(v, volumes); err != nil {
 		return err
 	}
-	_, err := t.exec("INSERT INTO "+volumeTable(v)+" (rowid, queue, author, subject, body) VALUES ($1, $2, $3, $4, $5)",
-		doc.Message, queueWord(doc.Queue), strings.Join(doc.From, " "), strings.Join(doc.Subject, " "), strings.Join(doc.Text, " "))
+	_, err := t.exec("INSERT INTO "+volumeTable(v)+" (rowid, body, subject, author, queue) VALUES ($1, $2, $3, $4, $5)",
+		doc.Message, strings.Join(doc.Text, " "), strings.Join(doc.Subject, " "), strings.Join(doc.From, " "), queueWord(doc.Queue))
 	return err
 }
 

@@ -143,3 +143,25 @@ func TestIndexKilled(t *testing.T) {
 		ok(t, x.Close())
 	}
 }
+
+// Most words are of the text, and each has to say so in each message: that takes nothing.
+func TestIndexSize(t *testing.T) {
+	const messages, words = 300, 150
+	dir := t.TempDir()
+	x := openIndex(t, dir)
+	var docs []ticketing.Document
+	for i := range int64(messages) {
+		var text strings.Builder
+		for n := range int64(words) {
+			fmt.Fprintf(&text, "word%d ", (i+n*7)%500)
+		}
+		docs = append(docs, document(i+1, text.String()))
+	}
+	ok(t, x.Apply(t.Context(), docs, nil, ticketing.IndexState{Seq: 1}))
+	ok(t, x.Close())
+	// The message that has a word, how often it is there, and where: an octet or two each.
+	size := must[os.FileInfo](t)(os.Stat(filepath.Join(dir, indexName))).Size()
+	if each := float64(size) / (messages * words); each > 5 {
+		t.Errorf("a word of a message takes %.1f octets", each)
+	}
+}

@@ -114,7 +114,7 @@ func (d *DB) stageFile(ctx context.Context, body io.Reader, buf []byte, n int, e
 	}
 	d.publishing.RLock()
 	defer d.publishing.RUnlock()
-	if err = publish(f, d.rawPath(s.Hash)); err == nil {
+	if err = d.publish(f, d.rawPath(s.Hash)); err == nil {
 		d.recent.put(s.Hash, kept)
 	}
 	return s, err
@@ -123,11 +123,14 @@ func (d *DB) stageFile(ctx context.Context, body io.Reader, buf []byte, n int, e
 // publish gives a finished file its name. Each step comes before the next: a name
 // never stands for half a file, and the commit that makes the message known comes
 // after all of this.
-func publish(f *os.File, path string) error {
+func (d *DB) publish(f *os.File, path string) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
 	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := d.rawFolder(path); err != nil {
 		return err
 	}
 	if err := os.Rename(f.Name(), path); err != nil {

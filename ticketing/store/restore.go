@@ -143,6 +143,9 @@ func extract(ctx context.Context, from io.Reader, dir string, progress Progress)
 }
 
 func writeFile(path string, from io.Reader) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -153,9 +156,11 @@ func writeFile(path string, from io.Reader) error {
 
 // syncRaw makes the names of all files durable.
 func syncRaw(dir string) error {
-	errs := []error{syncDir(dir), syncDir(filepath.Join(dir, "raw"))}
-	for i := range 256 {
-		errs = append(errs, syncDir(filepath.Join(dir, "raw", fmt.Sprintf("%02x", i))))
+	raw := filepath.Join(dir, "raw")
+	folders, err := os.ReadDir(raw)
+	errs := []error{err, syncDir(dir), syncDir(raw)}
+	for _, folder := range folders {
+		errs = append(errs, syncDir(filepath.Join(raw, folder.Name())))
 	}
 	return errors.Join(errs...)
 }

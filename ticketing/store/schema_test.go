@@ -38,7 +38,7 @@ func oldSchema(t *testing.T, dir string, n int64) {
 	ok(t, err)
 	db.SetMaxOpenConns(1)
 	files := must[fs.FS](t)(schemas())
-	p := must[*goose.Provider](t)(goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger())))
+	p := must[*goose.Provider](t)(provider(db, files))
 	_, err = p.UpTo(t.Context(), 1)
 	ok(t, err)
 	for _, s := range []string{

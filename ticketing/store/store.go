@@ -56,6 +56,7 @@ type DB struct {
 	journal *journal
 
 	publishing sync.RWMutex // held while a file of raw mail gets its name, or loses it
+	folders    sync.Mutex   // held while a folder of raw mail gets its name
 
 	mu     sync.RWMutex
 	closed bool
