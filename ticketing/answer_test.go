@@ -54,7 +54,7 @@ func (w *world) reply(r ticketing.ReplyRequest) map[string]*desk.Message {
 			w.t.Fatal(err)
 		}
 		mails[o.Recipient] = desk.Parse(raw)
-		if err := w.SettleOutgoing(w.ctx, o.ID, ticketing.Settlement{State: ticketing.OutSubmitted}); err != nil {
+		if err := w.SettleOutgoing(w.ctx, ticketing.Settlement{Outgoing: o.ID, State: ticketing.OutSubmitted}); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -118,7 +118,7 @@ func TestQuotes(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.until("it is queued", func() bool { return len(w.ticket("SUPPORT-7102").Outgoing[failed.ID]) == 1 })
-		if err := w.SettleOutgoing(w.ctx, w.ticket("SUPPORT-7102").Outgoing[failed.ID][0].ID, ticketing.Settlement{State: ticketing.OutFailed}); err != nil {
+		if err := w.SettleOutgoing(w.ctx, ticketing.Settlement{Outgoing: w.ticket("SUPPORT-7102").Outgoing[failed.ID][0].ID, State: ticketing.OutFailed}); err != nil {
 			t.Fatal(err)
 		}
 		w.send(jo, "SUPPORT-7102@desk.example", "RE: x", "", "Second\r\n\r\nOn Monday, Support wrote:\r\n> First answer")
@@ -267,7 +267,7 @@ func TestQuestionShowsNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.SettleOutgoing(w.ctx, o.ID, ticketing.Settlement{State: ticketing.OutSubmitted}); err != nil {
+		if err := w.SettleOutgoing(w.ctx, ticketing.Settlement{Outgoing: o.ID, State: ticketing.OutSubmitted}); err != nil {
 			t.Fatal(err)
 		}
 		got := desk.Parse(raw)

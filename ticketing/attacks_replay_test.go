@@ -53,7 +53,7 @@ func TestAttackSharedCloud(t *testing.T) {
 	w.setQueue(func(q *ticketing.Queue) { q.Quote = ticketing.QuoteFull })
 	name, _ := w.conversation("jo@elsewhere.example")
 	for _, o := range w.ticket(name).Outgoing[w.ticket(name).Messages[1].ID] {
-		w.must(nil, w.SettleOutgoing(w.ctx, o.ID, ticketing.Settlement{State: ticketing.OutSubmitted}))
+		w.must(nil, w.SettleOutgoing(w.ctx, ticketing.Settlement{Outgoing: o.ID, State: ticketing.OutSubmitted}))
 	}
 	w.send("jo@elsewhere.example", name+"@desk.example", "x", "X-Test-Proof: spf\r\nReply-To: "+eve+"\r\n", "Tell me all once more.")
 	w.wants(t, "by SPF", name, "5", ticketing.Shown)

@@ -306,7 +306,7 @@ func TestReport(t *testing.T) {
 			c := w.ticket("SUPPORT-7102")
 			own := c.Messages[1]
 			out := c.Outgoing[own.ID][0]
-			if err := w.SettleOutgoing(w.ctx, out.ID, ticketing.Settlement{State: ticketing.OutSubmitted, QueueID: "Q"}); err != nil {
+			if err := w.SettleOutgoing(w.ctx, ticketing.Settlement{Outgoing: out.ID, State: ticketing.OutSubmitted, QueueID: "Q"}); err != nil {
 				t.Fatal(err)
 			}
 			to := out.ReversePath

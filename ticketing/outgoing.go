@@ -2,6 +2,7 @@ package ticketing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -30,7 +31,7 @@ func (d *Desk) ClaimOutgoing(ctx context.Context, limit int, lease time.Duration
 		}
 		for i := range out {
 			out[i].Lease, out[i].Attempts = now.Add(lease), out[i].Attempts+1
-			if err := tx.UpdateOutgoing(out[i]); err != nil {
+			if err := tx.LeaseOutgoing(out[i]); err != nil {
 				return err
 			}
 		}
@@ -76,55 +77,67 @@ func (d *Desk) OpenRaw(ctx context.Context, h Hash) (io.ReadCloser, int64, error
 	return d.store.OpenRaw(ctx, h)
 }
 
-// SettleOutgoing records how a submission ended.
-func (d *Desk) SettleOutgoing(ctx context.Context, id int64, s Settlement) error {
+// SettleOutgoing records how submissions ended, all in one commit.
+func (d *Desk) SettleOutgoing(ctx context.Context, all ...Settlement) error {
 	return d.write(ctx, func(tx Tx) error {
-		o, err := tx.Outgoing(id)
-		if err != nil {
-			return err
-		}
-		if o.State != OutQueued {
-			return nil // cancelled meanwhile, or settled before
-		}
-		if s.Untried {
-			o.Lease, o.Attempts = time.Time{}, max(0, o.Attempts-1)
-			return tx.UpdateOutgoing(o)
-		}
-		o.State, o.Lease, o.LastReply, o.QueueID, o.NextAttempt = s.State, time.Time{}, s.Reply, s.QueueID, s.NextAttempt
-		o.Status, o.Permanent = "", s.State == OutFailed
-		if s.State != OutSubmitted {
-			o.Status = mail.StatusIn(s.Reply)
-		}
-		if err := tx.UpdateOutgoing(o); err != nil {
-			return err
-		}
-		if o.Message == 0 {
-			return d.noticeSettled(tx, o, "system", map[string]string{"stage": "submission"})
-		}
-		e := Event{Time: d.now(), Ticket: o.Ticket, Message: o.Message, Outgoing: o.ID, Actor: "system", Origin: "system"}
-		switch s.State {
-		case OutSubmitted:
-			e.Type, e.Facts = MessageSubmitted, map[string]string{"queue_id": s.QueueID}
-		case OutFailed:
-			e.Type, e.Facts = MessageFailed, map[string]string{"stage": "submission", "status": o.Status, "permanent": "true"}
-		case OutQueued:
-			if o.Attempts > 1 {
-				return nil // said once
+		for _, s := range all {
+			if err := d.settle(tx, s); err != nil {
+				return fmt.Errorf("outgoing mail %d: %w", s.Outgoing, err)
 			}
-			e.Type = MessageDelayed
 		}
-		if err := tx.Append(&e); err != nil {
-			return err
-		}
-		if s.State != OutFailed {
-			return nil
-		}
-		t, err := tx.Ticket(o.Ticket)
-		if err != nil {
-			return err
-		}
-		return d.reopen(tx, t, "system", "system") // somebody must look: the answer did not go out
+		return nil
 	})
+}
+
+func (d *Desk) settle(tx Tx, s Settlement) error {
+	o, err := tx.Outgoing(s.Outgoing)
+	if errors.Is(err, ErrNotFound) {
+		return nil // taken away meanwhile, with its ticket
+	}
+	if err != nil {
+		return err
+	}
+	if o.State != OutQueued {
+		return nil // cancelled meanwhile, or settled before
+	}
+	if s.Untried {
+		o.Lease, o.Attempts = time.Time{}, max(0, o.Attempts-1)
+		return tx.LeaseOutgoing(o)
+	}
+	o.State, o.Lease, o.LastReply, o.QueueID, o.NextAttempt = s.State, time.Time{}, s.Reply, s.QueueID, s.NextAttempt
+	o.Status, o.Permanent = "", s.State == OutFailed
+	if s.State != OutSubmitted {
+		o.Status = mail.StatusIn(s.Reply)
+	}
+	if err := tx.MoveOutgoing(o); err != nil {
+		return err
+	}
+	if o.Message == 0 {
+		return d.noticeSettled(tx, o, "system", map[string]string{"stage": "submission"})
+	}
+	e := Event{Time: d.now(), Ticket: o.Ticket, Message: o.Message, Outgoing: o.ID, Actor: "system", Origin: "system"}
+	switch s.State {
+	case OutSubmitted:
+		e.Type, e.Facts = MessageSubmitted, map[string]string{"queue_id": s.QueueID}
+	case OutFailed:
+		e.Type, e.Facts = MessageFailed, map[string]string{"stage": "submission", "status": o.Status, "permanent": "true"}
+	case OutQueued:
+		if o.Attempts > 1 {
+			return nil // said once
+		}
+		e.Type = MessageDelayed
+	}
+	if err := tx.Append(&e); err != nil {
+		return err
+	}
+	if s.State != OutFailed {
+		return nil
+	}
+	t, err := tx.Ticket(o.Ticket)
+	if err != nil {
+		return err
+	}
+	return d.reopen(tx, t, "system", "system") // somebody must look: the answer did not go out
 }
 
 // releaseLeases gives back what a run that ended in the middle had claimed. One
@@ -142,7 +155,7 @@ func (d *Desk) releaseLeases(ctx context.Context) error {
 					continue
 				}
 				o.Lease = time.Time{}
-				if err := tx.UpdateOutgoing(o); err != nil {
+				if err := tx.LeaseOutgoing(o); err != nil {
 					return err
 				}
 			}
@@ -163,7 +176,7 @@ func (d *Desk) RetryOutgoing(ctx context.Context, by Actor, id int64) error {
 			return fmt.Errorf("%w: outgoing mail %d is %s", ErrConflict, id, o.State)
 		}
 		o.State, o.NextAttempt, o.Permanent, o.Attempts = OutQueued, d.now(), false, 0
-		return tx.UpdateOutgoing(o)
+		return tx.MoveOutgoing(o)
 	})
 }
 
@@ -186,6 +199,6 @@ func (d *Desk) CancelOutgoing(ctx context.Context, by Actor, id int64) error {
 			return fmt.Errorf("%w: outgoing mail %d is %s or on its way", ErrConflict, id, o.State)
 		}
 		o.State = OutCancelled
-		return tx.UpdateOutgoing(o)
+		return tx.MoveOutgoing(o)
 	})
 }

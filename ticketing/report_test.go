@@ -29,7 +29,7 @@ func answered(t *testing.T, change func(*ticketing.Config)) (*world, ticketing.O
 	w.send("jo@customer.example", "new@desk.example", "x", "Message-ID: <a@customer.example>\r\n", "Help")
 	w.answer("SUPPORT-7102", "Fix")
 	out := w.fate()
-	if err := w.SettleOutgoing(w.ctx, out.ID, ticketing.Settlement{State: ticketing.OutSubmitted, QueueID: "Q"}); err != nil {
+	if err := w.SettleOutgoing(w.ctx, ticketing.Settlement{Outgoing: out.ID, State: ticketing.OutSubmitted, QueueID: "Q"}); err != nil {
 		t.Fatal(err)
 	}
 	return w, out
@@ -100,7 +100,7 @@ func TestSoftFailureGoesOutAgain(t *testing.T) {
 		if again := w.fate(); again.State != ticketing.OutQueued || again.Resubmitted != try {
 			t.Errorf("after a late report: %+v", again)
 		}
-		if err := w.SettleOutgoing(w.ctx, o.ID, ticketing.Settlement{State: ticketing.OutSubmitted, QueueID: "Q"}); err != nil {
+		if err := w.SettleOutgoing(w.ctx, ticketing.Settlement{Outgoing: o.ID, State: ticketing.OutSubmitted, QueueID: "Q"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,7 +134,7 @@ func TestRefusedSubmission(t *testing.T) {
 	w.send("jo@customer.example", "new@desk.example", "x", "", "Help")
 	w.answer("SUPPORT-7102", "Fix")
 	out := w.fate()
-	err := w.SettleOutgoing(w.ctx, out.ID, ticketing.Settlement{State: ticketing.OutFailed, Reply: "rcpt: 550 5.1.2 no such domain"})
+	err := w.SettleOutgoing(w.ctx, ticketing.Settlement{Outgoing: out.ID, State: ticketing.OutFailed, Reply: "rcpt: 550 5.1.2 no such domain"})
 	if o := w.fate(); err != nil || !o.Permanent || o.Status != "5.1.2" {
 		t.Errorf("it is %+v, %v", o, err)
 	}

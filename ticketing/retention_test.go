@@ -37,7 +37,7 @@ func TestRetention(t *testing.T) {
 	w.answer("SUPPORT-7103", "waits to go out")
 	out, err := w.Outgoing(w.ctx, nil, 0, 10)
 	w.must(nil, err)
-	w.must(nil, w.SettleOutgoing(w.ctx, out[0].ID, ticketing.Settlement{State: ticketing.OutSubmitted}))
+	w.must(nil, w.SettleOutgoing(w.ctx, ticketing.Settlement{Outgoing: out[0].ID, State: ticketing.OutSubmitted}))
 	for _, name := range []string{"SUPPORT-7102", "SUPPORT-7103", "SALES-0"} {
 		_, err := w.SetStatus(w.ctx, jane, name, ticketing.StatusClosed)
 		w.must(nil, err)

@@ -60,9 +60,6 @@ type Tx interface {
 	Arrival(id int64) (Arrival, error)
 	// PendingArrivals gives pending arrivals with an id above after, by id.
 	PendingArrivals(after int64, limit int) ([]Arrival, error)
-	// TakeArrival ends an arrival that is pending as it was read: with the same recipients.
-	// Else it says false and changes nothing.
-	TakeArrival(Arrival) (bool, error)
 	// UpdateArrival writes Pending and Attempts.
 	UpdateArrival(Arrival) error
 	CountPending() (int64, error)
@@ -70,7 +67,7 @@ type Tx interface {
 
 	// NextNumber gives the queue's next ticket number, first when it has none.
 	NextNumber(queue string, first int64) (int64, error)
-	AddTicket(*Ticket) error // sets ID; LastSeq and Version are those of events that come next, or 0
+	AddTicket(*Ticket) error // sets ID
 	UpdateTicket(Ticket) error
 	Ticket(id int64) (Ticket, error)
 	TicketByName(queue string, number int64) (Ticket, error)
@@ -153,6 +150,11 @@ type Tx interface {
 	SetHold(on bool) error
 	AddOutgoing(*Outgoing) error // sets ID
 	UpdateOutgoing(Outgoing) error
+	// LeaseOutgoing writes Attempts and Lease, MoveOutgoing all that changes on the way of a
+	// mail: State, Attempts, NextAttempt, Lease, LastReply, QueueID, Status and Permanent. They
+	// cost a part of what the whole row and its indexes do.
+	LeaseOutgoing(Outgoing) error
+	MoveOutgoing(Outgoing) error
 	Outgoing(id int64) (Outgoing, error)
 	// DueOutgoing gives queued mail whose NextAttempt has come and that nobody has on lease, by NextAttempt, ID.
 	DueOutgoing(now time.Time, limit int) ([]Outgoing, error)

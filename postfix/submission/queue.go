@@ -16,7 +16,8 @@ import (
 type Source interface {
 	ClaimOutgoing(ctx context.Context, limit int, lease time.Duration) ([]ticketing.Outgoing, error)
 	Raw(ctx context.Context, h ticketing.Hash) ([]byte, error)
-	SettleOutgoing(ctx context.Context, id int64, s ticketing.Settlement) error
+	// SettleOutgoing records how submissions ended: all of them, or none when it fails.
+	SettleOutgoing(ctx context.Context, all ...ticketing.Settlement) error
 	WaitOutgoing(ctx context.Context) error
 }
 
@@ -56,22 +57,7 @@ func (q *Queue) Err() error {
 func (q *Queue) Run(ctx context.Context) error {
 	defer q.client.Close()
 	for ctx.Err() == nil {
-		limit := 16 * q.workers
-		if q.Err() != nil {
-			limit = 1 // one mail finds out whether the trouble is over
-		}
-		until := time.Now().Add(q.lease)
-		claimed, err := q.source.ClaimOutgoing(ctx, limit, q.lease)
-		if err != nil && ctx.Err() == nil {
-			q.log.Error("the outgoing queue cannot be read; trying again", "error", err)
-			sleep(ctx, time.Second)
-			continue
-		}
-		if len(claimed) == 0 {
-			q.source.WaitOutgoing(ctx)
-			continue
-		}
-		q.submitAll(ctx, claimed, until)
+		q.flow(ctx)
 		if q.Err() != nil {
 			sleep(ctx, q.backoff())
 		}
@@ -79,62 +65,8 @@ func (q *Queue) Run(ctx context.Context) error {
 	return nil
 }
 
-// submitAll keeps the order within a ticket: its mails go to one worker. When one is put
-// back, so are those behind it.
-func (q *Queue) submitAll(ctx context.Context, claimed []ticketing.Outgoing, until time.Time) {
-	healthy := q.Err() == nil
-	var order []int64
-	byTicket := map[int64][]ticketing.Outgoing{}
-	for _, o := range claimed {
-		if byTicket[o.Ticket] == nil {
-			order = append(order, o.Ticket)
-		}
-		byTicket[o.Ticket] = append(byTicket[o.Ticket], o)
-	}
-	work := make(chan []ticketing.Outgoing)
-	var wg sync.WaitGroup
-	for range min(q.workers, len(order)) {
-		wg.Go(func() {
-			for list := range work {
-				back := false
-				for _, o := range list {
-					back = back || ctx.Err() != nil || time.Until(until) < q.lease/2 || healthy && q.Err() != nil
-					q.submit(ctx, o, back)
-				}
-			}
-		})
-	}
-	for _, t := range order {
-		work <- byTicket[t]
-	}
-	close(work)
-	wg.Wait()
-}
-
-// submit sends one mail and records how it ended, also when ctx ends meanwhile: what
-// the server has taken must not go out again. A mail is put back instead when the desk
-// stops, when the trouble of another one would be its own, and when too little is left of
-// the lease: after it somebody may take the mail back, and it must not go out then.
-func (q *Queue) submit(ctx context.Context, o ticketing.Outgoing, back bool) {
-	s := ticketing.Settlement{State: ticketing.OutQueued, Untried: true}
-	if !back {
-		s = q.attempt(ctx, o)
-	}
-	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-	defer cancel()
-	for {
-		err := q.source.SettleOutgoing(settle, o.ID, s)
-		if err == nil {
-			return
-		}
-		q.log.Error("the outcome of a submission is not recorded yet; trying again", "outgoing", o.ID, "state", s.State, "queue_id", s.QueueID, "error", err)
-		if !sleep(settle, time.Second) {
-			return // the lease runs out, and the same bytes with the same Message-ID go again
-		}
-	}
-}
-
-func (q *Queue) attempt(ctx context.Context, o ticketing.Outgoing) ticketing.Settlement {
+// attempt says how it ended, and whether all is well on our side.
+func (q *Queue) attempt(ctx context.Context, o ticketing.Outgoing) (s ticketing.Settlement, well bool) {
 	raw, err := q.source.Raw(ctx, o.Raw)
 	if err != nil {
 		return q.failed(o, &Failure{Kind: Ours, Stage: "store", Err: err})
@@ -153,15 +85,15 @@ func (q *Queue) attempt(ctx context.Context, o ticketing.Outgoing) ticketing.Set
 	q.fault, q.pause = nil, 0
 	q.mu.Unlock()
 	q.log.Info("mail submitted", "outgoing", o.ID, "message", o.Message, "message_id", o.MessageID, "recipient", o.Recipient, "queue_id", out.QueueID)
-	return ticketing.Settlement{State: ticketing.OutSubmitted, Reply: out.Reply, QueueID: out.QueueID}
+	return ticketing.Settlement{State: ticketing.OutSubmitted, Reply: out.Reply, QueueID: out.QueueID}, true
 }
 
-func (q *Queue) failed(o ticketing.Outgoing, err error) ticketing.Settlement {
+func (q *Queue) failed(o ticketing.Outgoing, err error) (s ticketing.Settlement, well bool) {
 	var f *Failure
 	if !errors.As(err, &f) {
 		f = &Failure{Kind: Ours, Stage: "connect", Err: err}
 	}
-	s := ticketing.Settlement{State: ticketing.OutQueued, Reply: f.Error(), NextAttempt: time.Now().Add(retryAfter(o.Attempts))}
+	s = ticketing.Settlement{State: ticketing.OutQueued, Reply: f.Error(), NextAttempt: time.Now().Add(retryAfter(o.Attempts))}
 	switch f.Kind {
 	case Ours:
 		s.NextAttempt = time.Now() // the breaker sets the pace
@@ -178,7 +110,7 @@ func (q *Queue) failed(o ticketing.Outgoing, err error) ticketing.Settlement {
 		s.State = ticketing.OutFailed
 		q.log.Warn("mail failed", "outgoing", o.ID, "recipient", o.Recipient, "error", f)
 	}
-	return s
+	return s, f.Kind != Ours
 }
 
 // retryAfter doubles from 30 seconds to 30 minutes, with a quarter of chance so that

@@ -34,6 +34,7 @@ type msa struct {
 	accepted []string                   // recipients
 	logins   int
 	envelope *smtp.MailOptions
+	slow     func(to string) // called before a mail is taken
 }
 
 func newMSA(t *testing.T) *msa {
@@ -124,6 +125,9 @@ func (s *transaction) Rcpt(to string, _ *smtp.RcptOptions) error {
 func (s *transaction) Data(r io.Reader) error {
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		return err
+	}
+	if s.m.slow != nil {
+		s.m.slow(s.to[0])
 	}
 	if err := s.m.at("end of data"); err != nil {
 		return err
@@ -276,15 +280,17 @@ func (s *source) ClaimOutgoing(_ context.Context, limit int, _ time.Duration) ([
 
 func (s *source) Raw(context.Context, ticketing.Hash) ([]byte, error) { return []byte(letter), nil }
 
-func (s *source) SettleOutgoing(_ context.Context, id int64, st ticketing.Settlement) error {
+func (s *source) SettleOutgoing(_ context.Context, all ...ticketing.Settlement) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.settled = append(s.settled, st)
-	if st.State == ticketing.OutQueued {
-		s.queued = append(s.queued, ticketing.Outgoing{ID: id, Ticket: id, Recipient: "jo@customer.example"})
-		return nil
+	for _, st := range all {
+		s.settled = append(s.settled, st)
+		if st.State == ticketing.OutQueued {
+			s.queued = append(s.queued, ticketing.Outgoing{ID: st.Outgoing, Ticket: st.Outgoing, Recipient: "jo@customer.example"})
+			continue
+		}
+		s.order = append(s.order, st.Outgoing)
 	}
-	s.order = append(s.order, id)
 	return nil
 }
 
@@ -346,9 +352,7 @@ func TestQueueHoldsAndRecovers(t *testing.T) {
 		c.Password = func() (string, error) { mu.Lock(); defer mu.Unlock(); return password, nil }
 	})
 	s := &source{}
-	for id := range int64(5) {
-		s.queued = append(s.queued, ticketing.Outgoing{ID: id, Ticket: id, Recipient: "jo@customer.example"})
-	}
+	s.due(5)
 	q := NewQueue(c, s, 2, nil)
 	run(t, q)
 	until(t, "a fault", func() bool { return q.Err() != nil })

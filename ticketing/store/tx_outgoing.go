@@ -26,9 +26,10 @@ func (t *tx) AddOutgoing(o *ticketing.Outgoing) error {
 	if err != nil {
 		return err
 	}
-	return t.get(`INSERT INTO outgoing (ticket, message, recipient, reverse_path, message_id, envelope_id, raw, state,
+	o.ID, err = t.insert(`INSERT INTO outgoing (ticket, message, recipient, reverse_path, message_id, envelope_id, raw, state,
 		attempts, next_attempt, lease, last_reply, queue_id, created, status, permanent, resubmitted)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING id`, args, &o.ID)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`, args...)
+	return err
 }
 
 func (t *tx) UpdateOutgoing(o ticketing.Outgoing) error {
@@ -39,6 +40,15 @@ func (t *tx) UpdateOutgoing(o ticketing.Outgoing) error {
 	return t.change(`UPDATE outgoing SET ticket = $1, message = $2, recipient = $3, reverse_path = $4, message_id = $5, envelope_id = $6,
 		raw = $7, state = $8, attempts = $9, next_attempt = $10, lease = $11, last_reply = $12, queue_id = $13, created = $14,
 		status = $15, permanent = $16, resubmitted = $17 WHERE id = $18`, append(args, o.ID)...)
+}
+
+func (t *tx) LeaseOutgoing(o ticketing.Outgoing) error {
+	return t.change("UPDATE outgoing SET attempts = $1, lease = $2 WHERE id = $3", o.Attempts, o.Lease, o.ID)
+}
+
+func (t *tx) MoveOutgoing(o ticketing.Outgoing) error {
+	return t.change(`UPDATE outgoing SET state = $1, attempts = $2, next_attempt = $3, lease = $4, last_reply = $5, queue_id = $6,
+		status = $7, permanent = $8 WHERE id = $9`, string(o.State), o.Attempts, o.NextAttempt, o.Lease, o.LastReply, o.QueueID, o.Status, o.Permanent, o.ID)
 }
 
 const selectOutgoing = `SELECT o.id AS id, o.ticket, o.message, o.recipient, o.reverse_path, o.message_id, o.envelope_id, r.hash, o.state,

@@ -1,0 +1,202 @@
+package submission
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"postdesk/ticketing"
+)
+
+const (
+	// claimed is how many mails a worker has claimed for it at once, and as many may be waiting
+	// for it: a claim is a commit, and none stands between two mails.
+	claimed = 8
+	// settleEvery is how soon after a commit of outcomes the next one follows. What ends in
+	// between shares it; what a crash comes before goes out again, with its Message-ID.
+	settleEvery = 10 * time.Millisecond
+	// settleTime is how long the outcomes are tried to be recorded.
+	settleTime = 30 * time.Second
+)
+
+// claim is a mail that this process has alone until then.
+type claim struct {
+	ticketing.Outgoing
+	until time.Time
+}
+
+// flow submits what is due until ctx ends or something of ours fails, and then puts back what
+// it had claimed: when it returns, the outcome of each mail is recorded. While there is a fault
+// one mail finds out whether it is over, and that is all.
+func (q *Queue) flow(ctx context.Context) {
+	on, stop := context.WithCancel(ctx)
+	defer stop()
+	claims, work := make(chan []claim), make(chan claim, q.workers)
+	outcomes := make(chan ticketing.Settlement, 2*q.workers)
+	ended := make(chan int64, 2*q.workers) // tickets
+	go q.claim(on, claims)
+	var workers, settling sync.WaitGroup
+	settling.Go(func() { q.settleAll(ctx, outcomes) })
+	for range q.workers {
+		workers.Go(func() {
+			for c := range work {
+				s, well := q.submit(ctx, on, c)
+				if !well {
+					// Before the outcome is recorded, or the mail is claimed again at once. From here on
+					// all is put back, so that none goes out before an older one of its ticket.
+					stop()
+				}
+				outcomes <- s
+				ended <- c.Ticket
+			}
+		})
+	}
+	q.handOut(claims, work, ended)
+	close(work)
+	workers.Wait()
+	close(outcomes)
+	settling.Wait()
+}
+
+// claim gives mail that is due until ctx ends; while there is a fault it gives one.
+func (q *Queue) claim(ctx context.Context, claims chan<- []claim) {
+	defer close(claims)
+	probe, limit := q.Err() != nil, claimed*q.workers
+	if probe {
+		limit = 1
+	}
+	for given := false; ctx.Err() == nil && !(probe && given); {
+		until := time.Now().Add(q.lease)
+		due, err := q.source.ClaimOutgoing(ctx, limit, q.lease)
+		if err != nil && ctx.Err() == nil {
+			q.log.Error("the outgoing queue cannot be read; trying again", "error", err)
+			sleep(ctx, time.Second)
+			continue
+		}
+		if given = len(due) > 0; !given {
+			_ = q.source.WaitOutgoing(ctx) // its error is that of ctx
+			continue
+		}
+		list := make([]claim, len(due))
+		for i, o := range due {
+			list[i] = claim{o, until}
+		}
+		claims <- list
+	}
+}
+
+// handOut gives the workers what is claimed, until there is no more and all has ended. The
+// mails of a ticket go out one after the other, in their order.
+func (q *Queue) handOut(claims <-chan []claim, work chan<- claim, ended <-chan int64) {
+	l := line{mails: map[int64][]claim{}}
+	out := 0
+	for claims != nil || len(l.mails) > 0 {
+		from, to, next := claims, work, claim{}
+		if l.waiting >= claimed*q.workers {
+			from = nil
+		}
+		if out == cap(ended) || len(l.ready) == 0 {
+			to = nil
+		} else {
+			next = l.first()
+		}
+		select {
+		case list, more := <-from:
+			if l.add(list); !more {
+				claims = nil
+			}
+		case to <- next:
+			l.take()
+			out++
+		case ticket := <-ended:
+			l.ended(ticket)
+			out--
+		}
+	}
+}
+
+// line is mail that waits for a worker.
+type line struct {
+	mails   map[int64][]claim // by ticket; one of which a mail is out has its place here, too
+	ready   []int64           // the tickets of which none is out
+	waiting int               // mails
+}
+
+func (l *line) add(list []claim) {
+	for _, c := range list {
+		if _, known := l.mails[c.Ticket]; !known {
+			l.ready = append(l.ready, c.Ticket)
+		}
+		l.mails[c.Ticket] = append(l.mails[c.Ticket], c)
+	}
+	l.waiting += len(list)
+}
+
+// first is the mail that is next. There must be one.
+func (l *line) first() claim { return l.mails[l.ready[0]][0] }
+
+// take takes out the mail that first gave.
+func (l *line) take() {
+	ticket := l.ready[0]
+	l.mails[ticket], l.ready = l.mails[ticket][1:], l.ready[1:]
+	l.waiting--
+}
+
+// ended says that the mail of a ticket that was out is no more.
+func (l *line) ended(ticket int64) {
+	if len(l.mails[ticket]) > 0 {
+		l.ready = append(l.ready, ticket)
+	} else {
+		delete(l.mails, ticket)
+	}
+}
+
+// submit sends one mail and says how it ended, also when ctx ends meanwhile, and whether those
+// behind it can go. It is put back when the desk stops, when the trouble of another one would
+// be its own, both of which end on, and when too little is left of the lease: after it somebody
+// may take the mail back, and it must not go out then.
+func (q *Queue) submit(ctx, on context.Context, c claim) (s ticketing.Settlement, well bool) {
+	s = ticketing.Settlement{State: ticketing.OutQueued, Untried: true}
+	if on.Err() == nil && time.Until(c.until) >= q.lease/2 {
+		s, well = q.attempt(ctx, c.Outgoing)
+	}
+	s.Outgoing = c.ID
+	return s, well
+}
+
+// settleAll records outcomes, also after ctx: what the server has taken must not go out again.
+// Workers do not wait for it unless it falls behind.
+func (q *Queue) settleAll(ctx context.Context, outcomes <-chan ticketing.Settlement) {
+	for last := (time.Time{}); ; last = time.Now() {
+		s, more := <-outcomes
+		if !more {
+			return
+		}
+		sleep(ctx, settleEvery-time.Since(last))
+		all := []ticketing.Settlement{s}
+		for n := len(outcomes); n > 0; n-- {
+			all = append(all, <-outcomes)
+		}
+		q.settle(ctx, all)
+	}
+}
+
+func (q *Queue) settle(ctx context.Context, all []ticketing.Settlement) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	if len(all) > 1 && q.source.SettleOutgoing(ctx, all...) == nil {
+		return
+	}
+	for _, s := range all { // one of them may be what cannot be recorded
+		for {
+			err := q.source.SettleOutgoing(ctx, s)
+			if err == nil {
+				break
+			}
+			q.log.Error("the outcome of a submission is not recorded yet; trying again", "outgoing", s.Outgoing, "state", s.State, "queue_id", s.QueueID, "error", err)
+			if !sleep(ctx, time.Second) {
+				return // the lease runs out, and the same bytes with the same Message-ID go again
+			}
+		}
+	}
+}
