@@ -26,7 +26,11 @@ const canaryWords = "A canary sings of lost invoices and calls for help on Tuesd
 // and in all that is compressed in them, also in what nothing refers to any more.
 func canarySeen(t *testing.T, dir string) (found []string) {
 	t.Helper()
-	dec, err := zstd.NewReader(nil)
+	dictionary, err := os.ReadFile(filepath.Join("..", "ticketing", "store", "dictionary", "1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderDictRaw(1, dictionary))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,11 @@ const (
 // lies there, and in all that is compressed or encoded in it, also in what nothing refers to.
 func sightings(t *testing.T, dir, word string) (found []string) {
 	t.Helper()
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(256<<20))
+	dictionary, err := os.ReadFile(filepath.Join("store", "dictionary", "1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(256<<20), zstd.WithDecoderDictRaw(1, dictionary))
 	if err != nil {
 		t.Fatal(err)
 	}
