@@ -1,5 +1,5 @@
 # postdesk. Two commands need no other: `make run` to see it work, `make test` to know that it does.
-.PHONY: help build install uninstall run demo test test-race test-real test-typescript test-redmine torture torture-power torture-mutants torture-kill torture-world torture-malformed torture-flood soak check bench years fuzz deps deps-test deps-run deps-bench deps-typescript deps-redmine
+.PHONY: help build install uninstall run demo test test-race test-real test-plain test-typescript test-redmine torture torture-power torture-mutants torture-kill torture-world torture-malformed torture-flood soak check bench years fuzz deps deps-test deps-run deps-bench deps-typescript deps-redmine
 
 help:
 	@echo "make run    a private Postfix on loopback with the agent behind it; says what to send"
@@ -58,9 +58,10 @@ demo: deps-run
 
 # What has goroutines runs with the race detector: the programs that a test starts from itself
 # too, which then need not wait a second at their end for a race that is still to come. What
-# drives the real neighbours waits most of the time, so both parts run at once.
+# drives the real neighbours waits most of the time, so all parts run at once, and of the
+# neighbours' tests more than there are processors.
 test: deps-test check
-	$(MAKE) --no-print-directory -j2 test-race test-real
+	$(MAKE) --no-print-directory -j3 test-race test-real test-plain
 	integration/fuzz.sh 3s
 
 # ticketing/mail starts no goroutine, and a history of the world is one of few who run at once.
@@ -75,8 +76,12 @@ test-race:
 test-real:
 	@tags=$$(unshare --mount --pid --uts --ipc --cgroup --fork true 2>/dev/null && echo "-tags systemd"); \
 	[ -n "$$tags" ] || echo "no namespaces here: the test with a real systemd is left out"; \
-	set -x; go test -timeout 30m $$tags $$(go list ./... | grep -E '$(REAL)') && \
-	go test ./integration/desktest && go test -run 'Canary|Malformed' ./ticketing
+	set -x; go test -parallel 4 -timeout 30m $$tags $$(go list ./... | grep -E '$(REAL)')
+
+# What is much more without the race detector than with it.
+test-plain:
+	go test ./integration/desktest
+	go test -run 'Canary|Malformed' ./ticketing
 
 # A client that is made of the OpenAPI document for TypeScript. node and npm are more than all
 # other packages together; make test does the same with one for Go.

@@ -11,6 +11,7 @@ import (
 // itself that a machine wrote it, and an answer to it lands on its ticket. A second mail
 // of the same sender gets none.
 func TestAcknowledgement(t *testing.T) {
+	t.Parallel()
 	queues := []lab.Queue{{Key: "SUPPORT", Name: "Support", Addresses: []string{"new@" + lab.Domain}, FirstNumber: 7102, Acknowledge: true}}
 	d := newDesk(t, time.Minute, lab.Options{SinkDSN: true}, lab.AgentOptions{Queues: queues})
 	d.write(lab.Letter{From: jane, Name: "Jane Doe", To: "new@" + lab.Domain, Subject: "First", MessageID: "first@" + lab.SignedDomain, Body: "Help.\n"})

@@ -125,6 +125,7 @@ func (m *manager) wait(d *desk, prefix string, n int) {
 // With its socket held open by somebody else, the agent restarts and reloads under load
 // and no mail is deferred; it says when it is ready, reloads and stops, and that it lives.
 func TestSocketActivation(t *testing.T) {
+	t.Parallel()
 	d := stoppedDesk(t, 2*time.Minute, lab.Options{}, lab.AgentOptions{})
 	m := newManager(d)
 	sent, end := underLoad(d) // before the first start: mail waits in the socket

@@ -124,6 +124,7 @@ func (v *victim) nothingLeaks() {
 // Help desks added whoever stood in Cc of a mail that only claimed to be the requester's,
 // and sent them the conversation (2024).
 func TestAttackThreadHijackBySpoofedRequester(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	v.attack(lab.Letter{From: jane, To: v.bare(), Subject: "Re: My account", MessageID: "hijack@attacker.example", Fields: "Cc: <" + mallory + ">\r\n",
 		Body: "Please keep my colleague in copy.\n", Recipients: []string{v.bare()}}, "")
@@ -138,6 +139,7 @@ func TestAttackThreadHijackBySpoofedRequester(t *testing.T) {
 
 // The same by the known Message-IDs of the thread: they are in every copy of it.
 func TestAttackThreadHijackByForgedReferences(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	ours := strings.Trim(v.answer.Header("Message-ID"), "<>")
 	mac := ours[:strings.IndexByte(ours, '@')]
@@ -166,6 +168,7 @@ func other(c string) string {
 // A service's mail to a ticket's address was shown to whoever had the ticket: so people
 // proved that they were somebody at the desk's domain (2017).
 func TestAttackTicketTrick(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	// Mallory has a ticket, and gives its address with her token to a service.
 	v.attack(lab.Letter{From: mallory, To: "new@" + lab.Domain, Subject: "Hello", MessageID: "mine@attacker.example", Body: "Hello.\n"}, "attacker.example")
@@ -192,6 +195,7 @@ func TestAttackTicketTrick(t *testing.T) {
 // Desks sent their acknowledgement, with the attacker's words in it, to any address that
 // stood in From (2025/26).
 func TestAttackRelaySpamByAcknowledgement(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	v.silent()
 	before := len(v.Sink.Mails())
@@ -211,6 +215,7 @@ func TestAttackRelaySpamByAcknowledgement(t *testing.T) {
 // A desk wrote a MAC into every address and forgot to check it on one of the ways in
 // (CVE-2026-47123). Here are all of them.
 func TestAttackMACOnEveryPath(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	to, err := mail.ParseAddress(v.answer.Header("Reply-To"))
 	v.must(err)
@@ -259,6 +264,7 @@ func TestAttackMACOnEveryPath(t *testing.T) {
 
 // Reply-To was taken for who wrote (2022).
 func TestAttackReplyToAsIdentity(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	v.attack(lab.Letter{From: mallory, To: v.bare(), Subject: "Re: My account", MessageID: "replyto@attacker.example", Fields: "Reply-To: <" + jane + ">\r\nSender: <" + jane + ">\r\n", Body: "It is me.\n"}, "attacker.example")
 	v.heldBeside("replyto@attacker.example")
@@ -275,6 +281,7 @@ func TestAttackReplyToAsIdentity(t *testing.T) {
 
 // Headers of a mail were taken for orders (CVE-2023-41259).
 func TestAttackControlHeaders(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	fields := ""
 	for _, f := range []string{"X-Postdesk-Status: resolved", "X-Postdesk-Ticket: " + v.ticket.Name, "X-Ticket: " + v.ticket.Name, "RT-Ticket: " + v.ticket.Name, "RT-Attach: /etc/passwd",
@@ -293,6 +300,7 @@ func TestAttackControlHeaders(t *testing.T) {
 
 // A second author above the signed one: some verify one, and show the other.
 func TestAttackSecondFrom(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	raw, err := v.Keys.Sign(lab.Letter{From: mallory, To: v.bare(), Subject: "Re: My account", MessageID: "two@attacker.example", Body: "It is me.\n"}.Raw(), "attacker.example")
 	v.must(err)
@@ -312,6 +320,7 @@ func TestAttackSecondFrom(t *testing.T) {
 // A claim of another server's in Authentication-Results is nobody's proof, least of all
 // one inside a quoted string.
 func TestAttackForgedAuthenticationResults(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	for i, claim := range []string{
 		lab.Domain + "; dkim=pass header.d=customer.example; dmarc=pass header.from=customer.example",
@@ -329,6 +338,7 @@ func TestAttackForgedAuthenticationResults(t *testing.T) {
 // An answer of Jane's with her token is hers; the same by somebody who has seen it is
 // shown, and gets nothing.
 func TestAttackStolenTokenGetsNothing(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	m, err := outside.AnswerTo(v.answer, "I have her mail.\n")
 	v.must(err)

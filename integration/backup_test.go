@@ -14,6 +14,7 @@ import (
 // A desk that is backed up under load and restored elsewhere goes on: the tokens that it
 // gave land on their tickets, its API tokens work, and no answer goes out twice.
 func TestBackupAndRestore(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, 3*time.Minute, lab.Options{}, lab.AgentOptions{})
 	d.write(lab.Letter{From: jane, To: "new@" + lab.Domain, Subject: "before", MessageID: "before@" + lab.SignedDomain, Body: strings.Repeat("A line.\n", 20000)})
 	ticket := d.waitTickets(1)[0].Name

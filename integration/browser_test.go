@@ -58,6 +58,7 @@ func vector(n int, way, remote string) string {
 // nothing leaves, by the sanitizer alone and by the policy alone. The same pages as they
 // were sent do both, so that this test can fail.
 func TestHostileHTML(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, 3*time.Minute, lab.Options{NoPostfix: true}, lab.AgentOptions{})
 	elsewhere := &counter{hits: map[string]int{}, of: map[string]map[string]bool{}}
 	remote := httptest.NewServer(elsewhere)

@@ -70,6 +70,7 @@ func (o *outsider) story(command ...string) {
 
 // A client that oapi-codegen makes of the document compiles, and plays the story.
 func TestGeneratedGoClient(t *testing.T) {
+	t.Parallel()
 	o := newOutsider(t, "golang")
 	o.run("go", "tool", "oapi-codegen", "-config", "oapi-codegen.yaml", "openapi.json")
 	o.run("go", "build", "-o", "client", ".")

@@ -8,6 +8,7 @@ import "testing"
 // the story. It needs node and npm, which are more than the rest of the tests together:
 // make test-typescript.
 func TestGeneratedTypeScriptClient(t *testing.T) {
+	t.Parallel()
 	o := newOutsider(t, "typescript")
 	o.run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
 	o.run("npx", "--no-install", "openapi-typescript", "openapi.json", "--output", "schema.d.ts")

@@ -150,6 +150,7 @@ func (a *answering) send(done chan<- error) {
 // are each killed, in random order and at random moments: each mail is answered, and no
 // mail twice but under the same Message-ID, and then only what was on its way at a kill.
 func TestConsumeAnswersOnceThroughKills(t *testing.T) {
+	t.Parallel()
 	mails, kills := share(12, 100), share(2, 20) // of each
 	a := newAnswering(t, mails)
 	var parts []string

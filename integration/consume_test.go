@@ -41,6 +41,7 @@ func (d *desk) script(text string) string {
 
 // An event that a program cannot handle steps aside, and can be handled later.
 func TestConsumeDeadLetter(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, time.Minute, lab.Options{}, lab.AgentOptions{})
 	out := filepath.Join(t.TempDir(), "out")
 	failing := d.script(fmt.Sprintf(`if grep -q poison; then echo "I cannot" >&2; exit 3; fi

@@ -13,6 +13,7 @@ import (
 // Every body that a customer's server may sign verifies after the way through
 // Postfix: smtpd, queue and lmtp(8) must leave each octet alone.
 func TestDKIMThroughPostfix(t *testing.T) {
+	t.Parallel()
 	long := func(n int) string { return strings.Repeat("0123456789", n/10+1)[:n] + "\r\n" }
 	bodies := map[string]string{
 		"utf-8":               "Grüße aus Köln, 日本語\r\n",

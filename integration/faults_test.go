@@ -75,6 +75,7 @@ func (d *desk) writeNumbered(from, to int) {
 // With a full disk mail is deferred, pages stay readable, and everything arrives by
 // itself once there is room.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	data := smallDisk(t, 32)
 	d := newDesk(t, time.Minute, lab.Options{}, lab.AgentOptions{Data: data})
 	d.writeNumbered(0, 2)
@@ -164,6 +165,7 @@ func TestLockedDatabase(t *testing.T) {
 // While nobody takes our mail, mail still comes in and replies wait; they go out when
 // submission is back.
 func TestSubmissionDown(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, 90*time.Second, lab.Options{}, lab.AgentOptions{})
 	d.writeNumbered(0, 1)
 	ticket := d.waitTickets(1)[0].Name

@@ -14,6 +14,7 @@ import (
 // A follower that is cut off again and again, also by a kill of the agent, and that
 // comes back with Last-Event-ID, sees every event once, in order.
 func TestFollowerResumes(t *testing.T) {
+	t.Parallel()
 	const mails = 60
 	d := newDesk(t, time.Minute, lab.Options{NoPostfix: true}, lab.AgentOptions{})
 	var mu sync.Mutex
@@ -75,6 +76,7 @@ func TestFollowerResumes(t *testing.T) {
 
 // The same Idempotency-Key twice, at the same moment and later, goes out once.
 func TestSameKeyOnce(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, time.Minute, lab.Options{}, lab.AgentOptions{})
 	d.write(lab.Letter{From: jane, To: "new@" + lab.Domain, Subject: "Twice", MessageID: "twice@" + lab.SignedDomain, Body: "x"})
 	ticket := d.waitTickets(1)[0].Name

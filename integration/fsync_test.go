@@ -25,6 +25,7 @@ const tracedMails = 20
 // Between the end of the data and the 250 the mail is on the disk. A kill of the
 // process cannot show this, for the kernel keeps what was written; strace can.
 func TestSyncBeforeAnswer(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		env    []string
 		synced bool

@@ -68,6 +68,7 @@ const fillers = 4
 // Mail that comes from several sides at once fills the disk: it is taken or deferred, what was
 // taken can be read, and when there is room all the rest arrives, each once and whole.
 func TestDiskFullByMail(t *testing.T) {
+	t.Parallel()
 	size := share(32, 160)
 	data := smallDisk(t, size)
 	d := newDesk(t, time.Duration(share(2, 15))*time.Minute, lab.Options{NoPostfix: true}, lab.AgentOptions{Data: data})

@@ -69,6 +69,7 @@ func (o outcome) String() string { return [...]string{"appended", "held", "linke
 const heldAtMost = 0.02
 
 func TestHonestMailIsNotPunished(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, 4*time.Minute, lab.Options{}, lab.AgentOptions{Env: []string{"POSTDESK_TRUST_BORDER=true", "POSTDESK_QUEUE_SUPPORT_FORMS=form@" + lab.SignedDomain}})
 	d.publishPolicies()
 	cases := honestCases()

@@ -22,6 +22,7 @@ var (
 // deliveries need no more of them. Every answer is temporary or kept: what got its 250 is
 // there, byte for byte, and once the disk is well all the rest arrives.
 func TestNthOperationFails(t *testing.T) {
+	t.Parallel()
 	upTo, errorsTried := 2, injectedErrors[:1]
 	if os.Getenv(tortureEnv) != "" {
 		upTo, errorsTried = 1000, injectedErrors

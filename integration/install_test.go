@@ -43,6 +43,7 @@ func installFolder(t *testing.T) (dir string) {
 // make install puts everything where a system looks for it, below DESTDIR and by anybody,
 // and make uninstall takes it away again.
 func TestInstall(t *testing.T) {
+	t.Parallel()
 	dir := installFolder(t)
 	do := func(target string) {
 		t.Helper()

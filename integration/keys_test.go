@@ -17,6 +17,7 @@ const plain = "paul@" + lab.UnsignedDomain
 // on working, also after a restart. A token that is revoked is worth nothing at once, and
 // the next answer brings one that works.
 func TestKeysRotateAndTokensEnd(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, time.Minute, lab.Options{}, lab.AgentOptions{})
 	d.write(lab.Letter{From: plain, To: "new@" + lab.Domain, Subject: "Printer", MessageID: "k1@" + lab.UnsignedDomain, Body: "It is on fire.\n"})
 	ticket := d.waitTickets(1)[0].Name

@@ -188,6 +188,7 @@ func checkIntegrity(d *desk) {
 // Killed while replies go out, the agent loses none. What was on its way to Postfix
 // at a kill may go out again, and is then the same mail.
 func TestKilledWhileReplying(t *testing.T) {
+	t.Parallel()
 	replies, kills := share(100, 2000), share(5, 100)
 	const workers, inFlight = 4, 4 // inFlight: submission.workers of the agent
 	d := newDesk(t, time.Duration(share(3, 60))*time.Minute, lab.Options{}, lab.AgentOptions{})

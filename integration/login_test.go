@@ -67,6 +67,7 @@ func (s *dialogue) mail(from, subject string) {
 // Postfix names who has logged in, and from which address mail came; what a client says at
 // HELO can forge neither.
 func TestLoginAndSPF(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, time.Minute, lab.Options{ExtraMain: "smtpd_sasl_authenticated_header = yes\n"},
 		lab.AgentOptions{Extra: fmt.Sprintf("trust.border = true\ntrust.hostname = [%q]\n", "mx."+lab.Domain)})
 	d.DNS.TXT(lab.UnsignedDomain, "v=spf1 ip4:127.0.0.1 -all")

@@ -178,6 +178,7 @@ func introduce(t *testing.T, from, to *desk) {
 var machineMarks = regexp.MustCompile(`(?im)^(auto-submitted|precedence|x-auto-response-suppress|x-loop|list-[a-z]+):.*\r?\n(?:[ \t].*\r?\n)*`)
 
 func TestLoopTwoDesks(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		change func([]byte) []byte
@@ -211,6 +212,7 @@ func TestLoopTwoDesks(t *testing.T) {
 }
 
 func TestLoopVacationResponder(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, fields, subject string
 		anew                  bool // not an answer: a new mail to the queue each time
@@ -264,6 +266,7 @@ func TestLoopVacationResponder(t *testing.T) {
 // A list has the desk as a member, and a storm of bounces and automatic answers comes
 // down on queue and ticket.
 func TestLoopListAndBounceStorm(t *testing.T) {
+	t.Parallel()
 	const storm = 100
 	d := newDesk(t, 2*time.Minute, lab.Options{}, acknowledging(lab.Domain))
 	d.write(lab.Letter{From: jane, To: "new@" + lab.Domain, Subject: "Help", MessageID: "help@" + lab.SignedDomain, Body: "Help.\n"})

@@ -18,6 +18,7 @@ const filterHost = "mx." + lab.Domain
 // cannot verify any more; a copy that the sender wrote proves nothing, also while the
 // filter is down, and then no mail is lost.
 func TestOpenDKIM(t *testing.T) {
+	t.Parallel()
 	keys := lab.NewSigner(nil)
 	record, err := keys.Record(lab.SignedDomain)
 	if err != nil {
@@ -31,6 +32,7 @@ func TestOpenDKIM(t *testing.T) {
 }
 
 func TestRspamd(t *testing.T) {
+	t.Parallel()
 	dns, err := lab.NewDNS()
 	if err != nil {
 		t.Fatal(err)

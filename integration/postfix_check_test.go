@@ -138,6 +138,7 @@ func (s *site) reload() {
 // Each fault that is planted in a real Postfix is named, with what mends it; mended, it is
 // gone, and nothing else is found meanwhile.
 func TestPostfixCheck(t *testing.T) {
+	t.Parallel()
 	d := stoppedDesk(t, 3*time.Minute, lab.Options{WithoutDesk: true, ExtraMain: "relay_domains = second.example\n"}, lab.AgentOptions{WithStaff: true})
 	s := &site{d}
 	footer, err := lab.StartFooter()

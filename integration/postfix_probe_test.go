@@ -12,6 +12,7 @@ import (
 // A probe goes out through the submission port and comes back to the desk: what it shows is
 // whether answers are signed, by a key that DNS has.
 func TestPostfixProbe(t *testing.T) {
+	t.Parallel()
 	s := &site{stoppedDesk(t, 2*time.Minute, lab.Options{WithoutDesk: true}, lab.AgentOptions{})}
 	s.must(s.Keys.Publish(lab.Domain))
 	filter, err := lab.NewSigningOpenDKIM(t.TempDir(), lab.Domain, s.Keys)

@@ -273,6 +273,7 @@ func (b *busy) session(login bool) *smtp.Client {
 // A Postfix that serves others is given a desk by "postdesk postfix print", to the letter,
 // and goes on to serve them exactly as before.
 func TestPostfixSite(t *testing.T) {
+	t.Parallel()
 	b := newBusy(t)
 	before := b.outcome("before")
 	if all := strings.Join(before, "\n"); strings.Count(all, "jane has ") != 7 || strings.Count(all, "sink has ") != 5 || strings.Count(all, " reject: ") != 8 {

@@ -118,6 +118,7 @@ func joined(text string) string {
 // Mail in every script is the same to three readers that share nothing with us and with
 // each other: the same names, text and attachments.
 func TestReaders(t *testing.T) {
+	t.Parallel()
 	if err := lab.Need("python3", "s-nail", "/usr/lib/dovecot/imap"); err != nil {
 		t.Fatal(err)
 	}

@@ -35,6 +35,7 @@ var support = ticketing.Queue{Key: "SUPPORT", Domain: lab.Domain, Addresses: []s
 // Port 25 takes what can be ours and refuses the rest, whether the agent runs or not;
 // what came meanwhile arrives after the start, and nothing bounces.
 func TestRecipients(t *testing.T) {
+	t.Parallel()
 	d := stoppedDesk(t, time.Minute, lab.Options{Recipients: table(t, support, false)}, lab.AgentOptions{})
 	accepted := []string{"new@", "NEW@", "support@", "support+anything@", "SUPPORT-88@", "support-999999@", "support-1+0123456789abcdefg@", "postmaster@", "abuse@"}
 	refused := []string{"nobody@", "root@", "other-1@", "support-x@", "support-@", "xsupport@", "new.x@"}
@@ -77,6 +78,7 @@ func wantRefused(d *desk, to string) {
 // Single addresses of the desk stand in a domain that has mailboxes and aliases of
 // its own; Postfix's own tables go on saying what happens to those.
 func TestSingleAddressesInASharedDomain(t *testing.T) {
+	t.Parallel()
 	const boss, info = "boss@" + lab.Domain, "info@" + lab.Domain
 	d := newDesk(t, time.Minute, lab.Options{
 		Recipients: table(t, support, true), Mailboxes: []string{boss},

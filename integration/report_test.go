@@ -12,6 +12,7 @@ import (
 // A reply that the customer's server refuses is shown as failed on its ticket: the
 // report comes back over LMTP, to the reverse-path of that one mail.
 func TestFailedReport(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, time.Minute, lab.Options{SinkDSN: true}, lab.AgentOptions{})
 	d.write(lab.Letter{From: jane, To: "new@" + lab.Domain, Subject: "Gone soon", MessageID: "gone@" + lab.SignedDomain, Body: "x"})
 	ticket := d.waitTickets(1)[0]
@@ -50,6 +51,7 @@ func TestFailedReport(t *testing.T) {
 // Postfix makes, and nobody is called. When Postfix gives it up, it is a failure for now:
 // it waits to go out again, and still nobody is called.
 func TestSoftReports(t *testing.T) {
+	t.Parallel()
 	slow := "delay_warning_time = 1s\nbounce_queue_lifetime = 10s\nmaximal_queue_lifetime = 10s\n"
 	d := newDesk(t, 90*time.Second, lab.Options{SinkDSN: true, ExtraMain: slow}, lab.AgentOptions{})
 	d.write(lab.Letter{From: jane, To: "new@" + lab.Domain, Subject: "Full soon", MessageID: "full@" + lab.SignedDomain, Body: "x"})

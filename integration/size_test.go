@@ -16,6 +16,7 @@ import (
 // A mail of 1 GB is refused before a byte of it is sent, at port 25 and, should it come by
 // another way, at our own door: nobody gets a bounce, and nothing is stored.
 func TestOneGigabyteIsRefusedAtMAIL(t *testing.T) {
+	t.Parallel()
 	const gigabyte, postfix = 1 << 30, 52428800 // message_size_limit of the lab
 	const agent = postfix + 64<<10              // what "postdesk check" asks for at least
 	d := newDesk(t, time.Minute, lab.Options{}, lab.AgentOptions{Env: []string{fmt.Sprintf("POSTDESK_LMTP_MAX_MESSAGE_BYTES=%d", agent)}})
@@ -54,6 +55,7 @@ func TestOneGigabyteIsRefusedAtMAIL(t *testing.T) {
 
 // Limits that disagree are found before a mail is.
 func TestCheckComparesTheLimits(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, time.Minute, lab.Options{}, lab.AgentOptions{Env: []string{"POSTDESK_LMTP_MAX_MESSAGE_BYTES=10240000"}})
 	out, _ := d.agent.Command(d.ctx, "check", "--no-network", "--config-dir", d.ConfigDir())
 	if !strings.Contains(out, "Postfix takes mail of 52428800 octets (message_size_limit), the agent 10240000") || !strings.Contains(out, "Raise the agent's limit to 52494336") {

@@ -107,6 +107,7 @@ func (s *shift) status(want string) {
 
 // A member of staff does a whole day's work without a page and without an API.
 func TestStaffDay(t *testing.T) {
+	t.Parallel()
 	if err := lab.Need("swaks", "s-nail"); err != nil {
 		t.Fatal(err)
 	}

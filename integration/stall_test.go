@@ -13,6 +13,7 @@ import (
 // A sender that falls silent in the middle of a body gets no second mail in: what it
 // sends afterwards, LMTP commands with a forged envelope, is never carried out.
 func TestStalledBodyInjectsNothing(t *testing.T) {
+	t.Parallel()
 	kilobytes := share(5, 96)
 	d := newDesk(t, time.Duration(share(1, 10))*time.Minute, lab.Options{NoPostfix: true}, lab.AgentOptions{Env: []string{"POSTDESK_LMTP_STALL=200ms"}})
 	head := "From: <" + jane + ">\r\nSubject: hostile\r\n\r\n"

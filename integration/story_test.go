@@ -12,6 +12,7 @@ import (
 // The whole story: a signed mail becomes a ticket, the reply comes in the customer's
 // own thread, and her answer lands on the same ticket.
 func TestStory(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, time.Minute, lab.Options{SinkDSN: true}, lab.AgentOptions{})
 	d.write(lab.Letter{From: jane, Name: "Jane Doe", To: "new@" + lab.Domain, Subject: "I can't login!", MessageID: "first@" + lab.SignedDomain, Body: "The page says 403.\n"})
 	ticket := d.waitTickets(1)[0]
