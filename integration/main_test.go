@@ -68,10 +68,14 @@ func newDesk(t *testing.T, limit time.Duration, lo lab.Options, ao lab.AgentOpti
 	return d
 }
 
+// patient is by how much a limit is longer than what an idle machine needs: limits end
+// what hangs, and other work on the machine must not look like that.
+const patient = 5
+
 // stoppedDesk starts a lab whose agent does not run yet.
 func stoppedDesk(t *testing.T, limit time.Duration, lo lab.Options, ao lab.AgentOptions) *desk {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), patient*limit)
 	t.Cleanup(cancel)
 	l, err := lab.Start(ctx, lo)
 	if err != nil {
@@ -95,7 +99,7 @@ func (d *desk) connect() {
 
 // close stops agent and lab. A test that passed must leave an agent that ends well.
 func (d *desk) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patient*20*time.Second)
 	defer cancel()
 	if d.agent != nil {
 		if err := d.agent.Stop(ctx); err != nil {

@@ -130,7 +130,7 @@ func (s *site) plant(f fault) {
 // reload waits until a new smtpd answers.
 func (s *site) reload() {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.ctx, patient*20*time.Second)
 	defer cancel()
 	s.must(s.Reload(ctx))
 }

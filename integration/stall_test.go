@@ -15,7 +15,7 @@ import (
 func TestStalledBodyInjectsNothing(t *testing.T) {
 	t.Parallel()
 	kilobytes := share(5, 96)
-	d := newDesk(t, time.Duration(share(1, 10))*time.Minute, lab.Options{NoPostfix: true}, lab.AgentOptions{Env: []string{"POSTDESK_LMTP_STALL=200ms"}})
+	d := newDesk(t, time.Duration(share(1, 10))*time.Minute, lab.Options{NoPostfix: true}, lab.AgentOptions{Env: []string{"POSTDESK_LMTP_STALL=1s"}})
 	head := "From: <" + jane + ">\r\nSubject: hostile\r\n\r\n"
 	body := head + strings.Repeat("A line of text that is longer than nothing.\r\n", kilobytes*1024/45+1)
 	forged := "From: <boss@" + lab.SignedDomain + ">\r\nSubject: injected\r\nAuthentication-Results: mx." + lab.Domain + "; dkim=pass\r\n\r\ninjected\r\n.\r\n"

@@ -235,8 +235,10 @@ func TestStalledBodyIsNotCommands(t *testing.T) {
 	inject := "MAIL FROM:<ceo@bank.example>\r\nRCPT TO:<new@desk.example>\r\nDATA\r\nforged\r\n.\r\n"
 	for _, offset := range []int{0, 1, 500, 1024, len(hostile)} {
 		t.Run(fmt.Sprint(offset), func(t *testing.T) {
+			t.Parallel()
 			d := &desk{}
-			_, path := start(t, d, Config{Stall: 50 * time.Millisecond})
+			// Longer than a busy machine keeps an honest sender waiting.
+			_, path := start(t, d, Config{Stall: 2 * time.Second})
 			c := dial(t, path)
 			c.begin("new@desk.example")
 			c.send(hostile[:offset])

@@ -12,6 +12,17 @@ import (
 // apply decides one arrival and writes what follows, inside a transaction. It reads
 // the job and changes nothing in it, since a batch may be repeated.
 func (d *Desk) apply(tx Tx, j *job) error {
+	a := j.arrival
+	if taken, err := tx.TakeArrival(a); err != nil {
+		return err
+	} else if !taken {
+		return d.applyChanged(tx, j)
+	}
+	return d.applyTaken(tx, a, j)
+}
+
+// applyChanged is for an arrival that is not as it was read.
+func (d *Desk) applyChanged(tx Tx, j *job) error {
 	a, err := tx.Arrival(j.arrival.ID)
 	if errors.Is(err, ErrNotFound) {
 		return nil // its author was erased meanwhile
@@ -19,6 +30,15 @@ func (d *Desk) apply(tx Tx, j *job) error {
 	if err != nil || !a.Pending {
 		return err
 	}
+	a.Pending = false
+	if err := tx.UpdateArrival(a); err != nil {
+		return err
+	}
+	return d.applyTaken(tx, a, j)
+}
+
+// applyTaken writes what follows from an arrival that is pending no more.
+func (d *Desk) applyTaken(tx Tx, a Arrival, j *job) error {
 	if again, err := d.isForgotten(tx, a, j.fold); err != nil || again {
 		if err == nil {
 			err = d.dropForgotten(tx, a)
@@ -46,11 +66,7 @@ func (d *Desk) apply(tx Tx, j *job) error {
 	} else if err := d.applyMail(tx, a, j, dests, done); err != nil {
 		return err
 	}
-	if err := d.noteSigned(tx, j); err != nil {
-		return err
-	}
-	a.Pending = false
-	return tx.UpdateArrival(a)
+	return d.noteSigned(tx, j)
 }
 
 // alreadyDecided gives the tickets that hold this mail: by an earlier run, or for the
@@ -253,11 +269,14 @@ func (d *Desk) changeStatus(tx Tx, t Ticket, to Status, actor, origin string) er
 		Facts: map[string]string{"status": string(to), "was": string(from)}})
 }
 
+// automatic says that a machine wrote a mail, or wants no answer to it (RFC 5321 section 4.5.5).
+func automatic(a Arrival, j *job) bool { return j.msg.Automatic.Automatic || a.ReversePath == "" }
+
 // inbound is the message row of a mail.
 func (d *Desk) inbound(a Arrival, j *job, dec Decision) Message {
 	m := Message{
 		Kind: KindInbound, Visibility: Shown, Row: dec.Row, Reason: dec.Reason, Subject: j.msg.Subject, MessageID: j.msg.MessageID,
-		Raw: a.Raw, Arrival: a.ID, Actor: "mail", Authentication: j.auth, Automatic: j.msg.Automatic.Automatic || a.ReversePath == "",
+		Raw: a.Raw, Arrival: a.ID, Actor: "mail", Authentication: j.auth, Automatic: automatic(a, j),
 		Problems: j.msg.Problems, Fold: j.fold, Received: a.Received, Advice: dec.Advice,
 	}
 	if dec.Warning != "" {
@@ -286,6 +305,15 @@ func (d *Desk) openTicket(tx Tx, a Arrival, j *job, queue string, dec Decision, 
 	}
 	t := Ticket{Queue: queue, Number: n, Subject: j.msg.Subject, Status: StatusNew, Unverified: dec.Unverified,
 		Suspicious: dec.Suspicious, Linked: linked, Created: a.Received, Updated: d.now()}
+	// Its events come next, that it was made and that the mail has come: the row, which says
+	// the newest, is not written again for them.
+	if t.Version, err = tx.NextSeq(); err != nil {
+		return Ticket{}, err
+	}
+	t.LastSeq = t.Version + 1
+	if !automatic(a, j) {
+		t.Version = t.LastSeq
+	}
 	if dec.Effect == Open {
 		t.Linked = 0
 	}

@@ -60,6 +60,9 @@ type Tx interface {
 	Arrival(id int64) (Arrival, error)
 	// PendingArrivals gives pending arrivals with an id above after, by id.
 	PendingArrivals(after int64, limit int) ([]Arrival, error)
+	// TakeArrival ends an arrival that is pending as it was read: with the same recipients.
+	// Else it says false and changes nothing.
+	TakeArrival(Arrival) (bool, error)
 	// UpdateArrival writes Pending and Attempts.
 	UpdateArrival(Arrival) error
 	CountPending() (int64, error)
@@ -67,7 +70,7 @@ type Tx interface {
 
 	// NextNumber gives the queue's next ticket number, first when it has none.
 	NextNumber(queue string, first int64) (int64, error)
-	AddTicket(*Ticket) error // sets ID
+	AddTicket(*Ticket) error // sets ID; LastSeq and Version are those of events that come next, or 0
 	UpdateTicket(Ticket) error
 	Ticket(id int64) (Ticket, error)
 	TicketByName(queue string, number int64) (Ticket, error)

@@ -151,6 +151,7 @@ const (
 type Arrival struct {
 	ID          int64
 	Raw         Hash
+	Row         int64 // where the store has Raw, 0 when that is not known
 	Size        int64 // octets of it
 	ReversePath string
 	Recipients  []string // all that ever came with these bytes, in order

@@ -37,7 +37,7 @@ type loadGoals struct {
 }
 
 func acceptance(ctx context.Context, s settings, r *report) error {
-	return withContenders(ctx, s.binary, func(l *lab.Lab, all []*contender) error {
+	return withContenders(ctx, withAgent(s.binary), func(l *lab.Lab, all []*contender) error {
 		for _, g := range loads() {
 			if err := compare(ctx, s, r, l, all, g); err != nil {
 				return err
@@ -47,28 +47,37 @@ func acceptance(ctx context.Context, s settings, r *report) error {
 	})
 }
 
-// compare runs the rounds of one load.
+// compare measures one load.
 func compare(ctx context.Context, s settings, r *report, l *lab.Lab, all []*contender, g loadGoals) error {
-	pool, err := newPool(l.Keys, g.size)
+	t, err := rounds(ctx, s, l, all, g.load)
 	if err != nil {
 		return err
-	}
-	if err := warmUp(ctx, all, pool); err != nil {
-		return err
-	}
-	t := table{window: s.window, load: g.load, rounds: map[string][]result{}}
-	for round := range s.rounds {
-		for _, c := range all {
-			res, err := measure(ctx, c, pool, g.load, s.window)
-			if err != nil {
-				return fmt.Errorf("%s, round %d of %s: %w", c.name, round+1, g.load, err)
-			}
-			t.add(c.name, res)
-		}
 	}
 	t.print(r.out)
 	r.add(t.rows(g)...)
 	return nil
+}
+
+// rounds has all contenders take turns at one load.
+func rounds(ctx context.Context, s settings, l *lab.Lab, all []*contender, ld load) (*table, error) {
+	pool, err := newPool(l.Keys, ld.size)
+	if err != nil {
+		return nil, err
+	}
+	if err := warmUp(ctx, all, pool); err != nil {
+		return nil, err
+	}
+	t := &table{window: s.window, load: ld, rounds: map[string][]result{}}
+	for round := range s.rounds {
+		for _, c := range all {
+			res, err := measure(ctx, c, pool, ld, s.window)
+			if err != nil {
+				return nil, fmt.Errorf("%s, round %d of %s: %w", c.name, round+1, ld, err)
+			}
+			t.add(c.name, res)
+		}
+	}
+	return t, nil
 }
 
 // warmUp opens what each contender opens once.

@@ -3,8 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"os"
+	"os/signal"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -49,6 +53,20 @@ func txt(ctx context.Context, l *lab.Lab, name string) ([]string, error) {
 		return nil, err
 	}
 	return []string{strings.Join(r.Answer[0].(*dns.TXT).Txt, "")}, nil
+}
+
+// The program starts itself as a floor.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == floorCommand {
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer stop()
+		if err := serveFloor(ctx, os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
 }
 
 // A round against smtp-sink counts messages and its time.
@@ -96,7 +114,7 @@ func TestTable(t *testing.T) {
 	r.add(row{what: "peak memory", unit: "MB", ours: []float64{120}, peer: "dovecot", theirs: []float64{80}, goal: 100, atMost: true, absolute: true})
 	r.print()
 	for _, want := range []string{
-		"postdesk            200           (100 - 900)",
+		"postdesk              200           (100 - 900)",
 		`durable acceptance, 2 KB, 32 connections +mails/s +200 +dovecot 200 +1 x \(1 - 3\) +>= 1 x +reached`,
 		`ticketed, .* 50 +dovecot 50 +1 x .* >= 1.5 x +NOT REACHED`,
 		`CPU a .* 10 +smtp-sink 10 +1 x .* <= 1 x +reached`,
@@ -131,7 +149,7 @@ func TestSections(t *testing.T) {
 	if s.binary, err = lab.Build(t.Context(), t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	rows := map[string]int{"through": 4, "slow": 2, "replies": 1, "start": 1, "disk": 1}
+	rows := map[string]int{"floors": 8, "through": 4, "slow": 2, "replies": 1, "start": 1, "disk": 1}
 	for _, sec := range sections() {
 		want, ok := rows[sec.name]
 		if !ok {

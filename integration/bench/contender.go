@@ -29,8 +29,19 @@ type contender struct {
 	stop      func()
 }
 
+// startContender starts one in a lab.
+type startContender func(context.Context, *lab.Lab) (*contender, error)
+
+// withAgent are the agent and its peers.
+func withAgent(binary string) []startContender {
+	return []startContender{startSink, startDovecot, func(ctx context.Context, l *lab.Lab) (*contender, error) {
+		c, _, err := startAgent(ctx, l, binary, lab.AgentOptions{})
+		return c, err
+	}}
+}
+
 // withContenders runs do with all of them in one lab.
-func withContenders(ctx context.Context, binary string, do func(*lab.Lab, []*contender) error) error {
+func withContenders(ctx context.Context, starts []startContender, do func(*lab.Lab, []*contender) error) error {
 	if err := lab.Need("dovecot", "/usr/lib/dovecot/lmtp", "smtp-sink"); err != nil {
 		return err
 	}
@@ -41,11 +52,7 @@ func withContenders(ctx context.Context, binary string, do func(*lab.Lab, []*con
 				c.stop()
 			}
 		}()
-		agent := func(ctx context.Context, l *lab.Lab) (*contender, error) {
-			c, _, err := startAgent(ctx, l, binary, lab.AgentOptions{})
-			return c, err
-		}
-		for _, start := range []func(context.Context, *lab.Lab) (*contender, error){startSink, startDovecot, agent} {
+		for _, start := range starts {
 			c, err := start(ctx, l)
 			if c != nil {
 				all = append(all, c)

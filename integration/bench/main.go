@@ -39,6 +39,7 @@ type settings struct {
 func sections() []section {
 	return []section{
 		{"acceptance", "mail by LMTP, beside Dovecot and smtp-sink", acceptance},
+		{"floors", "parts of the agent's work alone, beside the same", floorsSection},
 		{"memory", "peak memory of the same", memory},
 		{"through", "from port 25 through Postfix to what a reader sees, beside Dovecot", through},
 		{"slow", "a disk whose syncs take 2 ms longer, beside one transaction a message", slow},
@@ -61,7 +62,11 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, s, *only); err != nil {
+	do := func() error { return run(ctx, s, *only) }
+	if flag.Arg(0) == floorCommand {
+		do = func() error { return serveFloor(ctx, flag.Args()[1:]) }
+	}
+	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -72,7 +72,7 @@ func session(ctx context.Context, c *contender, p *pool, unique string, next fun
 	}
 	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	s := &lmtp{conn, bufio.NewReader(conn)}
+	s := &client{conn, bufio.NewReader(conn)}
 	if err := s.replies(2); err != nil {
 		return nil, err
 	}
@@ -100,20 +100,20 @@ func session(ctx context.Context, c *contender, p *pool, unique string, next fun
 	return done, s.say("QUIT\r\n", 2)
 }
 
-type lmtp struct {
+type client struct {
 	conn net.Conn
 	r    *bufio.Reader
 }
 
 // say writes and wants replies of these classes.
-func (s *lmtp) say(text string, classes ...int) error {
+func (s *client) say(text string, classes ...int) error {
 	if _, err := s.conn.Write([]byte(text)); err != nil {
 		return err
 	}
 	return s.replies(classes...)
 }
 
-func (s *lmtp) replies(classes ...int) error {
+func (s *client) replies(classes ...int) error {
 	for _, class := range classes {
 		line := "   -"
 		for len(line) > 3 && line[3] == '-' { // RFC 5321 section 4.2.1: more lines follow

@@ -22,7 +22,7 @@ func memory(ctx context.Context, s settings, r *report) error {
 		goal float64 // MB
 	}{{load{2 << 10, 32}, 120}, {load{1 << 20, 32}, 200}} {
 		// A new agent for each: what one load left must not count for the next.
-		err := withContenders(ctx, s.binary, func(l *lab.Lab, all []*contender) error {
+		err := withContenders(ctx, withAgent(s.binary), func(l *lab.Lab, all []*contender) error {
 			pool, err := newPool(l.Keys, g.size)
 			if err != nil {
 				return err

@@ -80,3 +80,43 @@ func TestTicketList(t *testing.T) {
 		})
 	}
 }
+
+// What AddTicket foresees of a ticket's events holds when it comes so, and is set right when
+// it comes otherwise.
+func TestForeseenEvents(t *testing.T) {
+	for name, c := range map[string]struct {
+		events []string
+		update bool
+		want   int64 // LastSeq and Version, after one event of another ticket
+	}{
+		"as foreseen":         {[]string{ticketing.TicketCreated, ticketing.MessageReceived}, false, 3},
+		"one is missing":      {[]string{ticketing.TicketCreated}, false, 2},
+		"one more":            {[]string{ticketing.TicketCreated, ticketing.MessageReceived, ticketing.NoteAdded}, false, 4},
+		"the row was written": {[]string{ticketing.TicketCreated, ticketing.MessageReceived}, true, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := open(t, t.TempDir())
+			k, other := ticketing.Ticket{Queue: "A", Number: 2}, ticketing.Ticket{Queue: "A", Number: 1}
+			write(t, d, func(tx ticketing.Tx) error {
+				ok(t, tx.AddTicket(&other))
+				return tx.Append(&ticketing.Event{Type: ticketing.TicketCreated, Ticket: other.ID})
+			})
+			write(t, d, func(tx ticketing.Tx) error {
+				k.LastSeq, k.Version = 3, 3
+				ok(t, tx.AddTicket(&k))
+				for _, event := range c.events {
+					ok(t, tx.Append(&ticketing.Event{Type: event, Ticket: k.ID}))
+				}
+				if c.update {
+					return tx.UpdateTicket(ticketing.Ticket{ID: k.ID, Queue: "A", Number: 2, LastSeq: 1})
+				}
+				return nil
+			})
+			ok(t, d.Read(t.Context(), func(tx ticketing.Tx) error {
+				got := must[ticketing.Ticket](t)(tx.Ticket(k.ID))
+				same(t, "newest events", [2]int64{got.LastSeq, got.Version}, [2]int64{c.want, c.want})
+				return nil
+			}))
+		})
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -24,28 +23,6 @@ const (
 	encodingNone = "none"
 	encodingFile = "file" // compressed in a file of its own
 )
-
-// codec reuses compressors and buffers: making one costs more than a small mail does.
-type codec struct {
-	encoders, decoders, buffers *sync.Pool
-}
-
-func newCodec() codec {
-	return codec{
-		encoders: &sync.Pool{New: func() any {
-			// One goroutine each and a small window bound the memory of many at once. No
-			// checksum: the SHA-256 is one. These options cannot fail.
-			e, _ := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-				zstd.WithWindowSize(512<<10), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false))
-			return e
-		}},
-		decoders: &sync.Pool{New: func() any {
-			d, _ := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(8<<20))
-			return d
-		}},
-		buffers: &sync.Pool{New: func() any { return new([inlineLimit + 1]byte) }},
-	}
-}
 
 // Stage reads a message to its end and compresses it. One over 64 KB goes to a file
 // while it is read, and is durable when Stage returns.
@@ -64,9 +41,9 @@ func (d *DB) Stage(ctx context.Context, body io.Reader) (ticketing.Staged, error
 		return d.stageFile(ctx, body, buf[:], n, err == io.EOF)
 	}
 	s := ticketing.Staged{Hash: sha256.Sum256(buf[:n]), Size: int64(n), Encoding: encodingZstd}
-	enc := d.codec.encoders.Get().(*zstd.Encoder)
+	enc := d.codec.small.Get().(*zstd.Encoder)
 	s.Encoded = enc.EncodeAll(buf[:n], make([]byte, 0, n))
-	d.codec.encoders.Put(enc)
+	d.codec.small.Put(enc)
 	if len(s.Encoded) >= n {
 		s.Encoding, s.Encoded = encodingNone, append(s.Encoded[:0], buf[:n]...)
 	}
@@ -101,10 +78,10 @@ func (d *DB) stageFile(ctx context.Context, body io.Reader, buf []byte, n int, e
 			os.Remove(f.Name())
 		}
 	}()
-	enc := d.codec.encoders.Get().(*zstd.Encoder)
+	enc := d.codec.large.Get().(*zstd.Encoder)
 	defer func() {
 		enc.Reset(nil) // lets go of the file
-		d.codec.encoders.Put(enc)
+		d.codec.large.Put(enc)
 	}()
 	enc.Reset(f)
 	hash := sha256.New()

@@ -30,6 +30,7 @@ type tx struct {
 	// written once, by flush. Only the writer has these.
 	counters map[string]int64
 	moved    map[int64]moved // tickets
+	foreseen map[int64]moved // what their rows have already, since AddTicket knew what would come
 }
 
 // moved is what events have done to a ticket; version is 0 when none of them tells.
@@ -69,6 +70,9 @@ func (t *tx) flush() error {
 
 func (t *tx) flushLastSeq() error {
 	for ticket, m := range t.moved {
+		if t.foreseen[ticket] == m {
+			continue
+		}
 		var err error
 		if m.version == 0 {
 			err = t.change("UPDATE ticket SET last_seq = $1 WHERE id = $2", m.lastSeq, ticket)
@@ -80,6 +84,7 @@ func (t *tx) flushLastSeq() error {
 		}
 	}
 	clear(t.moved)
+	clear(t.foreseen)
 	return nil
 }
 

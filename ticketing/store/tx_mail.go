@@ -99,35 +99,36 @@ func join(have, more []string) (all []string, fresh bool) {
 	return all, fresh
 }
 
-// arrival is one with the row of its bytes.
-type arrival struct {
-	ticketing.Arrival
-	rawID int64
-}
-
 const selectArrival = `SELECT a.id, a.raw, r.hash, r.size, a.reverse_path, a.recipients, a.received, a.pending, a.attempts
 	FROM arrival a JOIN raw r ON r.id = a.raw`
 
-func scanArrival(r row) (a arrival, err error) {
-	err = r.Scan(&a.ID, &a.rawID, hashCol{&a.Raw}, &a.Size, &a.ReversePath, jsonCol{&a.Recipients}, timeCol{&a.Received}, &a.Pending, &a.Attempts)
+func scanArrival(r row) (a ticketing.Arrival, err error) {
+	err = r.Scan(&a.ID, &a.Row, hashCol{&a.Raw}, &a.Size, &a.ReversePath, jsonCol{&a.Recipients}, timeCol{&a.Received}, &a.Pending, &a.Attempts)
 	return a, err
 }
 
 func (t *tx) Arrival(id int64) (ticketing.Arrival, error) {
 	a, err := one(t, scanArrival, selectArrival+" WHERE a.id = $1", id)
 	if err == nil {
-		t.known, t.knownID = a.Raw, a.rawID // the message that is made of it refers to the same row
+		t.known, t.knownID = a.Raw, a.Row // the message that is made of it refers to the same row
 	}
-	return a.Arrival, err
+	return a, err
 }
 
 func (t *tx) PendingArrivals(after int64, limit int) ([]ticketing.Arrival, error) {
-	found, err := list(t, scanArrival, selectArrival+" WHERE a.pending = 1 AND a.id > $1 ORDER BY a.id LIMIT $2", after, atMost(limit))
-	out := make([]ticketing.Arrival, len(found))
-	for i, a := range found {
-		out[i] = a.Arrival
+	return list(t, scanArrival, selectArrival+" WHERE a.pending = 1 AND a.id > $1 ORDER BY a.id LIMIT $2", after, atMost(limit))
+}
+
+func (t *tx) TakeArrival(a ticketing.Arrival) (bool, error) {
+	recipients, err := toJSON(a.Recipients)
+	if err != nil {
+		return false, err
 	}
-	return out, err
+	n, err := t.exec("UPDATE arrival SET pending = 0 WHERE id = $1 AND pending = 1 AND recipients = $2", a.ID, recipients)
+	if n == 1 && a.Row != 0 {
+		t.known, t.knownID = a.Raw, a.Row
+	}
+	return n == 1, err
 }
 
 func (t *tx) UpdateArrival(a ticketing.Arrival) error {

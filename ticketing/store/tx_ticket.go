@@ -30,15 +30,22 @@ func (t *tx) AddTicket(k *ticketing.Ticket) error {
 		return err
 	}
 	k.ID, err = t.insert(`INSERT INTO ticket (queue, number, subject, status, requester, requester_name, assignee,
-		unverified, suspicious, held, linked, last_seq, created, updated, waiting, closed, priority, tags)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+		unverified, suspicious, held, linked, last_seq, created, updated, waiting, closed, priority, tags, version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
 		k.Queue, k.Number, k.Subject, string(k.Status), k.Requester, k.RequesterName, k.Assignee,
 		k.Unverified, k.Suspicious, k.Held, ref(k.Linked), k.LastSeq, k.Created, k.Updated, k.Waiting, k.Closed,
-		string(k.Priority), tags)
+		string(k.Priority), tags, k.Version)
+	if err == nil && k.LastSeq != 0 {
+		if t.foreseen == nil {
+			t.foreseen = map[int64]moved{}
+		}
+		t.foreseen[k.ID] = moved{k.LastSeq, k.Version}
+	}
 	return err
 }
 
 func (t *tx) UpdateTicket(k ticketing.Ticket) error {
+	delete(t.foreseen, k.ID)
 	tags, err := toJSON(k.Tags)
 	if err != nil {
 		return err
