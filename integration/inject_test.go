@@ -11,10 +11,11 @@ import (
 	"postdesk/integration/lab"
 )
 
-// What the disk can refuse, and how. Only the database uses pwrite64 and fdatasync; openat
-// and rename are of large mails in files of their own.
+// What the disk can refuse, and how. Only the database uses pwrite64 and fdatasync; openat,
+// renameat and mkdirat are of large mails in files of their own. Plain writes cannot be told
+// from those of the connections: what a full disk does to them is TestDiskFullByMail.
 var (
-	injectedCalls  = []string{"pwrite64", "fdatasync", "fsync", "openat", "renameat"}
+	injectedCalls  = []string{"pwrite64", "fdatasync", "fsync", "openat", "renameat", "mkdirat"}
 	injectedErrors = []string{"EIO", "ENOSPC", "EROFS"}
 )
 

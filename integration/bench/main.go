@@ -44,6 +44,7 @@ func sections() []section {
 		{"through", "from port 25 through Postfix to what a reader sees, beside Dovecot", through},
 		{"slow", "a disk whose syncs take 2 ms longer, beside one transaction a message", slow},
 		{"replies", "answers through the submission port, beside smtp-source", replies},
+		{"flood", "a mail beside a flood of others", flood},
 		{"start", "from the start to the first LMTP reply", start},
 		{"disk", "bytes of the disk for a mail", disk},
 		{"bombs", "mails that are made to hurt", func(ctx context.Context, _ settings, r *report) error {

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"postdesk/integration/lab"
+)
+
+const (
+	floodRate    = 500 // mails a second: more than Postfix hands over beside its own work on two cores
+	floodSenders = 20  // connections, as Postfix opens by default
+	honestPace   = 10 * time.Millisecond
+)
+
+// flood measures how long an honest mail waits for its 250 beside a flood, from one sender
+// and from as many as there are mails.
+func flood(ctx context.Context, s settings, r *report) error {
+	return withLab(ctx, lab.Options{NoPostfix: true}, func(l *lab.Lab) error {
+		c, _, err := startAgent(ctx, l, s.binary, lab.AgentOptions{})
+		if c != nil {
+			defer c.stop()
+		}
+		if err != nil {
+			return err
+		}
+		quiet := map[bool][]float64{}
+		beside := map[bool][]float64{}
+		for round := range s.rounds {
+			for _, many := range []bool{false, true} {
+				for _, rate := range []int{0, floodRate} {
+					p99, err := honest(ctx, c, 2*s.window, func(ctx context.Context) error {
+						return pour(ctx, c, rate, fmt.Sprintf("%d-%t", round, many), many)
+					})
+					if err != nil {
+						return err
+					}
+					into := quiet
+					if rate > 0 {
+						into = beside
+					}
+					into[many] = append(into[many], p99)
+				}
+			}
+		}
+		for many, what := range map[bool]string{false: "one sender", true: "a sender each"} {
+			r.add(row{what: fmt.Sprintf("p99 of a mail beside a flood of %d/s from %s", floodRate, what), unit: "ms", ours: beside[many], peer: "quiet", theirs: quiet[many], goal: 2, atMost: true})
+		}
+		return nil
+	})
+}
+
+// honest sends a mail at each pace on a connection of its own, while other runs, and gives
+// the 99th percentile of the times to the 250, in ms.
+func honest(ctx context.Context, c *contender, window time.Duration, other func(context.Context) error) (float64, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var beside sync.WaitGroup
+	var failed error
+	beside.Go(func() { failed = other(ctx) })
+	var took []time.Duration
+	tick := time.NewTicker(honestPace)
+	defer tick.Stop()
+	for end := time.Now().Add(window); time.Now().Before(end); <-tick.C {
+		start := time.Now()
+		raw := fmt.Appendf(nil, "From: <jane@honest.example>\r\nSubject: honest\r\n\r\n%d\r\n", start.UnixNano())
+		if err := hand(ctx, c.socket, raw); err != nil {
+			return 0, err
+		}
+		took = append(took, time.Since(start))
+	}
+	stop()
+	beside.Wait()
+	if failed != nil {
+		return 0, failed
+	}
+	slices.Sort(took)
+	return took[len(took)*99/100].Seconds() * 1e3, c.drain(context.WithoutCancel(ctx))
+}
+
+// pour sends so many mails a second until ctx ends.
+func pour(ctx context.Context, c *contender, rate int, unique string, many bool) error {
+	if rate == 0 {
+		return nil
+	}
+	var all sync.WaitGroup
+	errs := make([]error, floodSenders)
+	for i := range floodSenders {
+		all.Go(func() {
+			tick := time.NewTicker(time.Second * floodSenders / time.Duration(rate))
+			defer tick.Stop()
+			for n := i; ; n += floodSenders {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+				}
+				from := "flood@flood.example"
+				if many {
+					from = fmt.Sprintf("flood%d@flood.example", n)
+				}
+				raw := fmt.Appendf(nil, "From: <%s>\r\nSubject: flood\r\n\r\n%s-%d\r\n", from, unique, n)
+				if errs[i] = hand(context.WithoutCancel(ctx), c.socket, raw); errs[i] != nil {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
