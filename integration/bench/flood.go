@@ -21,20 +21,30 @@ const (
 // and from as many as there are mails.
 func flood(ctx context.Context, s settings, r *report) error {
 	return withLab(ctx, lab.Options{NoPostfix: true}, func(l *lab.Lab) error {
-		c, _, err := startAgent(ctx, l, s.binary, lab.AgentOptions{})
+		c, a, err := startAgent(ctx, l, s.binary, lab.AgentOptions{})
 		if c != nil {
 			defer c.stop()
 		}
 		if err != nil {
 			return err
 		}
+		api, err := a.Client(ctx, "bench", "read")
+		if err != nil {
+			return err
+		}
+		var lists []float64
 		quiet := map[bool][]float64{}
 		beside := map[bool][]float64{}
 		for round := range s.rounds {
 			for _, many := range []bool{false, true} {
 				for _, rate := range []int{0, floodRate} {
-					p99, err := honest(ctx, c, 2*s.window, func(ctx context.Context) error {
-						return pour(ctx, c, rate, fmt.Sprintf("%d-%t", round, many), many)
+					var slowest time.Duration
+					p99, err := honest(ctx, c, 2*s.window, func(ctx context.Context) (err error) {
+						var list sync.WaitGroup
+						list.Go(func() { slowest, err = listAgain(ctx, api) })
+						poured := pour(ctx, c, rate, fmt.Sprintf("%d-%t", round, many), many)
+						list.Wait()
+						return errors.Join(poured, err)
 					})
 					if err != nil {
 						return err
@@ -42,6 +52,7 @@ func flood(ctx context.Context, s settings, r *report) error {
 					into := quiet
 					if rate > 0 {
 						into = beside
+						lists = append(lists, slowest.Seconds()*1e3)
 					}
 					into[many] = append(into[many], p99)
 				}
@@ -50,6 +61,7 @@ func flood(ctx context.Context, s settings, r *report) error {
 		for many, what := range map[bool]string{false: "one sender", true: "a sender each"} {
 			r.add(row{what: fmt.Sprintf("p99 of a mail beside a flood of %d/s from %s", floodRate, what), unit: "ms", ours: beside[many], peer: "quiet", theirs: quiet[many], goal: 2, atMost: true})
 		}
+		r.add(row{what: "slowest list of 50 tickets by the API in a flood", unit: "ms", ours: lists, goal: 300, atMost: true, absolute: true})
 		return nil
 	})
 }
@@ -80,6 +92,25 @@ func honest(ctx context.Context, c *contender, window time.Duration, other func(
 	}
 	slices.Sort(took)
 	return took[len(took)*99/100].Seconds() * 1e3, c.drain(context.WithoutCancel(ctx))
+}
+
+// listAgain asks for the newest tickets ten times a second until ctx ends, and gives the
+// longest that an answer took.
+func listAgain(ctx context.Context, api *lab.Client) (slowest time.Duration, err error) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return slowest, nil
+		case <-tick.C:
+		}
+		start := time.Now()
+		if _, err := api.NewestTickets(context.WithoutCancel(ctx), 50); err != nil {
+			return slowest, err
+		}
+		slowest = max(slowest, time.Since(start))
+	}
 }
 
 // pour sends so many mails a second until ctx ends.

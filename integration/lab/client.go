@@ -116,6 +116,13 @@ func (c *Client) Tickets(ctx context.Context) ([]Ticket, error) {
 	}
 }
 
+// NewestTickets gives the first page of the list.
+func (c *Client) NewestTickets(ctx context.Context, limit int) ([]Ticket, error) {
+	var page struct{ Items []Ticket }
+	err := c.do(ctx, "GET", fmt.Sprintf("/tickets?limit=%d", limit), nil, nil, &page)
+	return page.Items, err
+}
+
 // Ticket gives one ticket.
 func (c *Client) Ticket(ctx context.Context, name string) (t Ticket, err error) {
 	return t, c.do(ctx, "GET", "/tickets/"+name, nil, nil, &t)
