@@ -139,19 +139,37 @@ func (s *site) reload() {
 // gone, and nothing else is found meanwhile.
 func TestPostfixCheck(t *testing.T) {
 	t.Parallel()
-	d := stoppedDesk(t, 3*time.Minute, lab.Options{WithoutDesk: true, ExtraMain: "relay_domains = second.example\n"}, lab.AgentOptions{WithStaff: true})
-	s := &site{d}
+	soundSite(t).planted(faults())
+}
+
+// So is each that only Postfix itself tells, when it is asked.
+func TestPostfixCheckAsks(t *testing.T) {
+	t.Parallel()
+	s := soundSite(t)
 	footer, err := lab.StartFooter()
 	s.must(err)
 	t.Cleanup(footer.Stop)
+	s.planted(liveFaults(footer.Port))
+}
+
+// soundSite is a site at which nothing is to be found.
+func soundSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{stoppedDesk(t, 3*time.Minute, lab.Options{WithoutDesk: true, ExtraMain: "relay_domains = second.example\n"}, lab.AgentOptions{WithStaff: true})}
 	s.must(s.agent.Start(s.ctx))
 	s.print()
 	s.reload()
 	s.clean("after print")
-	for _, f := range append(faults(), liveFaults(footer.Port)...) {
+	return s
+}
+
+// planted plants each fault in turn.
+func (s *site) planted(faults []fault) {
+	s.t.Helper()
+	for _, f := range faults {
 		start := time.Now()
 		s.plant(f)
-		t.Logf("%-30s %s", f.name, time.Since(start).Round(time.Millisecond))
+		s.t.Logf("%-30s %s", f.name, time.Since(start).Round(time.Millisecond))
 	}
 	s.reload()
 	s.clean("after all mends")
