@@ -116,6 +116,7 @@ func (a *audit) references() error {
 		{"SELECT seq FROM event e WHERE outgoing IS NOT NULL AND NOT EXISTS (SELECT 1 FROM outgoing WHERE id = e.outgoing)", "event %d is about an outgoing mail that is not there"},
 		{"SELECT id FROM ticket k WHERE last_seq <> coalesce((SELECT max(seq) FROM event WHERE ticket = k.id), min(last_seq, " + oldestEvent + " - 1))", "the newest event of ticket %d is not the one that it names"},
 		{"SELECT id FROM ticket k WHERE number > coalesce((SELECT value FROM counter WHERE name = 'ticket:' || k.queue), 0)", "the number of ticket %d will be given again"},
+		{"SELECT message FROM message_id i WHERE NOT EXISTS (SELECT 1 FROM message WHERE id = i.message AND ticket = i.ticket)", "a Message-ID is of message %d, which is not in that ticket"},
 		{"SELECT id FROM message m WHERE seq > (SELECT value FROM counter WHERE name = 'event')", "message %d is of an event that is not there"},
 		{"SELECT seq FROM dead_letter d WHERE NOT EXISTS (SELECT 1 FROM event WHERE seq = d.seq)", "a dead letter is of event %d, which is not there"},
 	} {

@@ -251,7 +251,8 @@ func TestVerify(t *testing.T) {
 	for _, tt := range []struct{ name, sql, want string }{
 		{"gap", "INSERT INTO event VALUES (3, 5, 't', NULL, NULL, NULL, '', '', '')", "before event 3 one is missing"},
 		{"counter", "UPDATE counter SET value = 9 WHERE name = 'event'", "the newest event is 1, and the counter says 9"},
-		{"reference", "PRAGMA foreign_keys=0; INSERT INTO message_id VALUES (x'00', 99, 99)", "message_id 0 refers to a ticket that is not there"},
+		{"reference", "PRAGMA foreign_keys=0; INSERT INTO mute VALUES (99, 99)", "mute 0 refers to a member that is not there"},
+		{"Message-ID", "INSERT INTO message_id VALUES (x'00', 1, 99)", "a Message-ID is of message 99, which is not in that ticket"},
 		{"message of an event", "UPDATE event SET message = 77", "event 1 is about a message that is not there"},
 		{"number", "UPDATE counter SET value = 1 WHERE name = 'ticket:SUPPORT'", "the number of ticket 1 will be given again"},
 		{"newest event of a ticket", "UPDATE ticket SET last_seq = 0", "the newest event of ticket 1"},

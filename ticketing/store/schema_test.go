@@ -45,7 +45,7 @@ func oldSchema(t *testing.T, dir string, n int64) {
 		"INSERT INTO raw (id, hash, size, encoding, body) VALUES (1, x'" + strings.Repeat("ab", 32) + "', 1, 'none', x'61')",
 		"INSERT INTO arrival VALUES (1, 1, 'a@b.example', '[]', 5, 0, 1)",
 		"INSERT INTO ticket VALUES (1, 'SUPPORT', 7102, 'Fire', 'open', 'a@b.example', 'A', '', 0, 0, 0, NULL, 1, 5, 6)",
-		"INSERT INTO message VALUES (1, 1, 'inbound', 'public', '1', 'why', 'A', 'a@b.example', 'Fire', 'm@b', 1, 1, '', 'body', '', 0, '', '', 1, 5)",
+		"INSERT INTO message VALUES (1, 1, 'inbound', 'public', '1', 'why', 'A', 'a@b.example', 'Fire', 'm@b', 1, 1, '', 'body', '', 0, '', '" + strings.Repeat("cd", 32) + "', 1, 5)",
 		"INSERT INTO participant VALUES (1, 1, 'a@b.example', 'A', 'requester')",
 		"INSERT INTO event VALUES (1, 5, 'ticket.created', 1, 1, NULL, 'x', 'mail', '')",
 		"INSERT INTO outgoing VALUES (1, 1, 1, 'a@b.example', 'r@d', 'o@d', '', 1, 'queued', 0, 0, 0, '', '', 5)",
@@ -72,7 +72,7 @@ func oldData(t *testing.T, dir string) (data, schema string) {
 	for _, q := range []string{
 		"SELECT * FROM raw", "SELECT * FROM arrival", "SELECT * FROM event", "SELECT * FROM hmac_key", "SELECT * FROM counter",
 		"SELECT id, queue, number, subject, status, requester, requester_name, assignee, unverified, suspicious, held, linked, last_seq, created, updated FROM ticket",
-		"SELECT id, ticket, kind, visibility, trust_row, reason, from_name, from_address, subject, message_id, raw, arrival, actor, body, authentication, automatic, problems, fold, seq, received FROM message",
+		"SELECT id, ticket, kind, visibility, trust_row, reason, from_name, from_address, subject, message_id, raw, arrival, actor, body, authentication, automatic, problems, CASE typeof(fold) WHEN 'blob' THEN lower(hex(fold)) ELSE fold END, seq, received FROM message",
 		"SELECT id, ticket, address, name, role FROM participant",
 		"SELECT id, ticket, message, recipient, reverse_path, message_id, envelope_id, raw, state, attempts, next_attempt, lease, last_reply, queue_id, created FROM outgoing",
 	} {

@@ -90,11 +90,33 @@ func (t *tx) StripMessage(id int64) error {
 	if err := t.get("SELECT arrival FROM message WHERE id = $1", []any{id}, refCol{&arrival}); err != nil {
 		return err
 	}
-	if err := t.run(id, "DELETE FROM attachment WHERE message = $1", "DELETE FROM message_id WHERE message = $1",
+	const called = "SELECT message_id, ticket, id FROM message WHERE id = $1 UNION ALL SELECT message_id, ticket, message FROM outgoing WHERE message = $1"
+	if err := t.forgetNames(called, id); err != nil {
+		return err
+	}
+	if err := t.run(id, "DELETE FROM attachment WHERE message = $1",
 		"DELETE FROM imported WHERE message = $1", "UPDATE message SET arrival = NULL, raw = NULL WHERE id = $1"); err != nil {
 		return err
 	}
 	return t.RemoveArrival(arrival)
+}
+
+// forgetNames takes away the Message-IDs that a query gives, with their tickets and messages.
+func (t *tx) forgetNames(query string, args ...any) error {
+	type name struct {
+		id              string
+		ticket, message int64
+	}
+	names, err := list(t, func(r row) (n name, err error) {
+		err = r.Scan(&n.id, refCol{&n.ticket}, refCol{&n.message})
+		return n, err
+	}, query, args...)
+	for _, n := range names {
+		if err == nil {
+			_, err = t.exec("DELETE FROM message_id WHERE digest = $1 AND ticket = $2 AND message = $3", digest(n.id), n.ticket, n.message)
+		}
+	}
+	return err
 }
 
 func (t *tx) RemoveArrival(id int64) error {
@@ -110,6 +132,9 @@ func (t *tx) RemoveMessageID(msgID string, ticket int64) error {
 }
 
 func (t *tx) RemoveOutgoing(id int64) error {
+	if err := t.forgetNames("SELECT message_id, ticket, message FROM outgoing WHERE id = $1", id); err != nil {
+		return err
+	}
 	return t.change("DELETE FROM outgoing WHERE id = $1", id)
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 
 	"postdesk/ticketing"
@@ -28,7 +29,7 @@ func (t *tx) messageValues(m ticketing.Message) ([]any, error) {
 		return nil, err
 	}
 	return []any{m.Ticket, string(m.Kind), string(m.Visibility), m.Row, pack(m.Reason), m.From.Name, m.From.Address, m.Subject, m.MessageID,
-		raw, ref(m.Arrival), m.Actor, m.Body, pack(authentication), m.Automatic, problems, m.Fold, m.Seq, m.Received,
+		raw, ref(m.Arrival), m.Actor, m.Body, pack(authentication), m.Automatic, problems, foldValue(m.Fold), m.Seq, m.Received,
 		m.Advice, m.Suppressed}, nil
 }
 
@@ -61,7 +62,7 @@ const selectMessage = `SELECT m.id, m.ticket, m.kind, m.visibility, m.trust_row,
 func scanMessage(r row) (m ticketing.Message, err error) {
 	err = r.Scan(&m.ID, &m.Ticket, &m.Kind, &m.Visibility, &m.Row, packedCol{&m.Reason}, &m.From.Name, &m.From.Address, &m.Subject,
 		&m.MessageID, hashCol{&m.Raw}, refCol{&m.Arrival}, &m.Actor, &m.Body, jsonCol{&m.Authentication}, &m.Automatic,
-		jsonCol{&m.Problems}, &m.Fold, &m.Seq, timeCol{&m.Received}, &m.Advice, &m.Suppressed)
+		jsonCol{&m.Problems}, foldCol{&m.Fold}, &m.Seq, timeCol{&m.Received}, &m.Advice, &m.Suppressed)
 	if m.Authentication.Author == fromAuthor {
 		m.Authentication.Author = m.From.Address
 	}
@@ -91,7 +92,10 @@ func (t *tx) MessagesByArrival(arrival int64) ([]ticketing.Message, error) {
 
 // MessagesByFold gives those that are the same mail, the first of them first; none for none.
 func (t *tx) MessagesByFold(fold string) ([]ticketing.Message, error) {
-	return list(t, scanMessage, selectMessage+" WHERE m.fold = $1 AND m.fold <> '' ORDER BY m.id LIMIT 1000", fold)
+	if fold == "" {
+		return nil, nil
+	}
+	return list(t, scanMessage, selectMessage+" WHERE substr(m.fold, 1, 8) = substr($1, 1, 8) AND m.fold = $1 ORDER BY m.id LIMIT 1000", foldValue(fold))
 }
 
 // Undecided gives messages of row 7: DNS could not say who wrote them.
@@ -109,9 +113,30 @@ func (t *tx) CountHeld() (n int64, err error) {
 	return n, err
 }
 
-// digest is the key of a msg-id. Half of a SHA-256 is more than anybody can meet.
+// foldValue is how the digest of a mail is kept: as its octets; NULL for none.
+func foldValue(fold string) any {
+	if fold == "" {
+		return nil
+	}
+	if octets, err := hex.DecodeString(fold); err == nil {
+		return octets
+	}
+	return []byte(fold)
+}
+
+// foldCol scans what foldValue gave.
+type foldCol struct{ to *string }
+
+func (c foldCol) Scan(v any) error {
+	octets, _ := v.([]byte)
+	*c.to = hex.EncodeToString(octets)
+	return nil
+}
+
+// digest is the key of a msg-id, as its column would have it. Half of a SHA-256 is more than
+// anybody can meet.
 func digest(msgID string) []byte {
-	h := sha256.Sum256([]byte(msgID))
+	h := sha256.Sum256([]byte(clean(msgID)))
 	return h[:16]
 }
 

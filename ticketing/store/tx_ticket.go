@@ -185,8 +185,8 @@ func heldOf(queues, statuses []string, args *[]any) string {
 
 func (t *tx) AddParticipant(p *ticketing.Participant) error {
 	var err error
-	p.ID, err = t.insert(`INSERT INTO participant (ticket, address, name, role, generation, muted) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (ticket, address) DO NOTHING`, p.Ticket, p.Address, p.Name, p.Role, p.Generation, p.Muted)
+	p.ID, err = t.insert(`INSERT INTO participant (ticket, address, name, role, generation, muted) SELECT CAST($1 AS bigint), $2, $3, $4, CAST($5 AS bigint), CAST($6 AS bigint)
+		WHERE NOT EXISTS (SELECT 1 FROM participant WHERE ticket = $1 AND address = $2)`, p.Ticket, p.Address, p.Name, p.Role, p.Generation, p.Muted)
 	if errors.Is(err, ticketing.ErrNotFound) {
 		err = t.get("SELECT id FROM participant WHERE ticket = $1 AND address = $2", []any{p.Ticket, p.Address}, &p.ID)
 	}
