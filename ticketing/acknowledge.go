@@ -111,19 +111,31 @@ func (d *Desk) acknowledge(ctx context.Context, e Event) (effect, error) {
 	var opened, ack Message
 	var c conversation
 	var why silence
-	err := d.store.Write(ctx, func(tx Tx) (err error) {
+	look := func(tx Tx) (err error) {
 		if opened, err = tx.Message(e.Message); err != nil {
 			return err
 		}
 		if c.ticket, err = tx.Ticket(opened.Ticket); err != nil {
 			return err
 		}
-		ack, why, err = d.makeAcknowledgement(tx, opened, c.ticket)
-		if err == nil && why == (silence{}) {
-			c, err = readConversation(tx, ack.ID)
-		}
+		ack, why, err = d.dueAcknowledgement(tx, c.ticket)
 		return err
-	})
+	}
+	err := d.store.Read(ctx, look) // most often it is a limit, and there is nothing to write yet
+	if err == nil && why == (silence{}) {
+		err = d.store.Write(ctx, func(tx Tx) error {
+			if err := look(tx); err != nil || why != (silence{}) {
+				return err
+			}
+			if ack.ID == 0 {
+				if err := tx.AddMessage(&ack); err != nil {
+					return err
+				}
+			}
+			c, err = readConversation(tx, ack.ID)
+			return err
+		})
+	}
 	if err != nil {
 		return effect{}, err
 	}
@@ -131,7 +143,7 @@ func (d *Desk) acknowledge(ctx context.Context, e Event) (effect, error) {
 		why = silence{word: "muted", text: "not acknowledged: the requester gets no mail"}
 	}
 	if why != (silence{}) {
-		return effect{write: func(tx Tx) error { return d.keepSilent(tx, opened.ID, why) }, silent: true}, nil
+		return effect{write: func(tx Tx) error { return d.keepSilent(tx, opened, why) }, silent: true}, nil
 	}
 	raw, o, err := d.composeAcknowledgement(ctx, c, opened, c.people[0])
 	if err != nil {
@@ -146,9 +158,9 @@ func (d *Desk) acknowledge(ctx context.Context, e Event) (effect, error) {
 	return effect{write: func(tx Tx) error { return d.queue(tx, e, []Staged{s}, []Outgoing{o}) }}, nil
 }
 
-// makeAcknowledgement gives the message of it, of an earlier try perhaps: its number stands
-// in the Message-ID, so that it must be there before the mail is made.
-func (d *Desk) makeAcknowledgement(tx Tx, opened Message, t Ticket) (Message, silence, error) {
+// dueAcknowledgement gives the message of it, that of an earlier try or one to be added: its
+// number stands in the Message-ID, so that it must be there before the mail is made.
+func (d *Desk) dueAcknowledgement(tx Tx, t Ticket) (Message, silence, error) {
 	all, err := tx.Messages(t.ID)
 	if err != nil {
 		return Message{}, silence{}, err
@@ -162,10 +174,8 @@ func (d *Desk) makeAcknowledgement(tx Tx, opened Message, t Ticket) (Message, si
 		return Message{}, why, err
 	}
 	m := Message{Ticket: t.ID, Kind: KindAcknowledgement, Visibility: Shown, Subject: t.Subject, Actor: "system", Automatic: true, Received: d.now()}
-	if m.Body, err = d.acknowledgementText(t); err != nil {
-		return Message{}, silence{}, err
-	}
-	return m, silence{}, tx.AddMessage(&m)
+	m.Body, err = d.acknowledgementText(t)
+	return m, silence{}, err
 }
 
 // limited says that the requester has had their share of acknowledgements, or of mail by
@@ -203,13 +213,8 @@ func (d *Desk) shareSpent(tx Tx, recipient string, ticket int64) (silence, error
 }
 
 // keepSilent says on the message, and on the feed, that nothing went out and why.
-func (d *Desk) keepSilent(tx Tx, message int64, why silence) error {
-	m, err := tx.Message(message)
-	if err != nil {
-		return err
-	}
-	m.Suppressed = why.text
-	if err := tx.UpdateMessage(m); err != nil {
+func (d *Desk) keepSilent(tx Tx, m Message, why silence) error {
+	if err := tx.Suppress(m.ID, why.text); err != nil {
 		return err
 	}
 	return tx.Append(&Event{Time: d.now(), Type: MessageSuppressed, Ticket: m.Ticket, Message: m.ID, Actor: "system", Origin: "system",

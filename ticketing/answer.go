@@ -25,6 +25,9 @@ type thread struct {
 	queue  Queue
 	to     Participant
 	fields TemplateFields
+
+	last   *mail.Message // that was read
+	lastID int64
 }
 
 func (d *Desk) templateFields(c conversation, q Queue, p Participant) TemplateFields {
@@ -62,7 +65,7 @@ func (t *thread) join(ctx context.Context, draft *mail.Draft, o *Outgoing) error
 		if !t.readable(m) {
 			continue
 		}
-		msg, err := t.desk.Content(ctx, m)
+		msg, err := t.content(ctx, m)
 		if err != nil {
 			return err
 		}
@@ -190,11 +193,22 @@ func (t *thread) words(ctx context.Context, m Message) (string, error) {
 	if m.Raw.IsZero() {
 		return m.Body, nil
 	}
-	msg, err := t.desk.Content(ctx, m)
+	msg, err := t.content(ctx, m)
 	if err != nil {
 		return "", err
 	}
 	return msg.NewText, nil
+}
+
+// content keeps the one that was read last: what is followed is what is quoted first.
+func (t *thread) content(ctx context.Context, m Message) (*mail.Message, error) {
+	if t.last != nil && t.lastID == m.ID {
+		return t.last, nil
+	}
+	var err error
+	t.last, err = t.desk.Content(ctx, m)
+	t.lastID = m.ID
+	return t.last, err
 }
 
 // head is the line above a quote.

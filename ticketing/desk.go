@@ -69,6 +69,7 @@ type Desk struct {
 	wakeOut  chan struct{} // outgoing mail may be due
 	mu       sync.Mutex
 	appended chan struct{} // closed and replaced when events were appended
+	newest   atomic.Int64  // event that is committed; what is after it need not be read
 	filled   atomic.Bool   // the index of words
 	erasing  sync.Mutex    // one erasure at a time
 	making   sync.RWMutex  // mail is made of what was written; an erasure has it alone
@@ -118,7 +119,9 @@ func New(ctx context.Context, cfg Config, store Store) (*Desk, error) {
 	if err := store.Read(ctx, func(tx Tx) error {
 		any, err := tx.AnyForgotten()
 		d.forgets.Store(any)
-		return err
+		last, err2 := tx.LastSeq()
+		d.newest.Store(last)
+		return errors.Join(err, err2)
 	}); err != nil {
 		return nil, err
 	}
@@ -247,13 +250,23 @@ func (d *Desk) Run(ctx context.Context) error {
 
 // write is Store.Write for what appends events: their followers are told.
 func (d *Desk) write(ctx context.Context, fn func(Tx) error) error {
-	if err := d.store.Write(ctx, fn); err != nil {
+	var last int64
+	err := d.store.Write(ctx, func(tx Tx) (err error) {
+		if err = fn(tx); err == nil {
+			last, err = tx.LastSeq()
+		}
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	close(d.appended)
-	d.appended = make(chan struct{})
+	if last > d.newest.Load() { // or who shared the commit has told of it
+		d.newest.Store(last)
+		close(d.appended)
+		d.appended = make(chan struct{})
+	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"postdesk/integration/blank"
 	"postdesk/ticketing"
@@ -16,15 +17,20 @@ import (
 	"postdesk/ticketing/store"
 )
 
-// counting is a store that counts its writes, and fails once at one of them and at one mail
+// counting is a store that counts what it is asked, and fails once at one of them and at one mail
 // that is staged; 0 is never.
 type counting struct {
 	*store.DB
-	writes, stages       atomic.Int64
-	failWrite, failStage int64
+	reads, writes, stages atomic.Int64
+	failWrite, failStage  int64
 }
 
 var errOnce = errors.New("it fails this time")
+
+func (c *counting) Read(ctx context.Context, fn func(ticketing.Tx) error) error {
+	c.reads.Add(1)
+	return c.DB.Read(ctx, fn)
+}
 
 func (c *counting) Write(ctx context.Context, fn func(ticketing.Tx) error) error {
 	if c.writes.Add(1) == c.failWrite {
@@ -166,5 +172,57 @@ func TestAcknowledgedOnceAmongMany(t *testing.T) {
 	}
 	if silent != 3 {
 		t.Errorf("%d tickets say why not, want 3", silent)
+	}
+}
+
+// Where nothing goes out, nothing is written for it but a word on the message, of many in one
+// commit.
+func TestSilenceIsCheap(t *testing.T) {
+	w, _ := acknowledging(t)
+	release := w.HoldEffects()
+	for i := range 30 {
+		w.send("jo@customer.example", "new@desk.example", fmt.Sprint("mail ", i), "", "x")
+	}
+	before := w.store.Stats().Commits
+	release()
+	w.settled()
+	if n := w.store.Stats().Commits - before; n > 20 {
+		t.Errorf("%d commits for 30 mails that are not acknowledged", n)
+	}
+	if m := w.ticket("SUPPORT-7131").Messages[0]; m.Suppressed == "" || m.Row != "8" || m.From.Address != "jo@customer.example" {
+		t.Errorf("the last of them: %+v", m)
+	}
+}
+
+// Who follows the feed reads it once for a commit, and not to learn that there is nothing.
+func TestFollowersReadWhatIsNew(t *testing.T) {
+	c := &counting{}
+	_, d := answering(t, c, func(ctx context.Context, d *ticketing.Desk) int { opened(t, ctx, d, 1); return 1 })
+	c.reads.Store(0)
+	opened(t, t.Context(), d, 1)
+	ours := c.reads.Load() // of who opens a ticket
+	last, err := d.LastSeq(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.reads.Store(0)
+	got := make(chan int, 5)
+	for range cap(got) {
+		go func() {
+			events, _, err := d.Sift(t.Context(), func(ticketing.Event) bool { return true }, last, 100, time.Minute)
+			if err != nil {
+				t.Error(err)
+			}
+			got <- len(events)
+		}()
+	}
+	opened(t, t.Context(), d, 1)
+	for range cap(got) {
+		if n := <-got; n < 2 {
+			t.Errorf("a follower has seen %d events", n)
+		}
+	}
+	if n := c.reads.Load(); n > 5+ours {
+		t.Errorf("5 followers of one commit: %d reads", n)
 	}
 }

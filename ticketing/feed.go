@@ -19,6 +19,9 @@ func (g Gone) Error() string {
 // Events gives events after a sequence number, at most limit. After 0 is the beginning of
 // what there is; where events after another place are missing it gives Gone.
 func (d *Desk) Events(ctx context.Context, after int64, limit int) (events []Event, err error) {
+	if after > 0 && after >= d.newest.Load() {
+		return nil, nil // who follows asks again and again
+	}
 	err = d.store.Read(ctx, func(tx Tx) (err error) {
 		if events, err = tx.Events(after, limit); err != nil || after == 0 {
 			return err

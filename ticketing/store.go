@@ -78,6 +78,7 @@ type Tx interface {
 
 	AddMessage(*Message) error // sets ID
 	UpdateMessage(Message) error
+	Suppress(message int64, why string) error // writes Suppressed alone
 	Message(id int64) (Message, error)
 	Messages(ticket int64) ([]Message, error) // by ID
 	// MessagesAfter gives messages of all tickets with an ID above after, by ID; LastMessage

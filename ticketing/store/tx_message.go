@@ -55,6 +55,10 @@ func (t *tx) UpdateMessage(m ticketing.Message) error {
 		advice = $20, suppressed = $21 WHERE id = $22`, append(args, m.ID)...)
 }
 
+func (t *tx) Suppress(message int64, why string) error {
+	return t.change("UPDATE message SET suppressed = $1 WHERE id = $2", why, message)
+}
+
 const selectMessage = `SELECT m.id, m.ticket, m.kind, m.visibility, m.trust_row, m.reason, m.from_name, m.from_address, m.subject,
 	m.message_id, r.hash, m.arrival, m.actor, m.body, m.authentication, m.automatic, m.problems, m.fold, m.seq, m.received,
 	m.advice, m.suppressed FROM message m LEFT JOIN raw r ON r.id = m.raw`

@@ -217,6 +217,10 @@ func TestMessages(t *testing.T) {
 		ok(t, tx.UpdateMessage(u))
 		same(t, "updated", must[ticketing.Message](t)(tx.Message(m.ID)), u)
 		none(t, "message", tx.UpdateMessage(ticketing.Message{ID: 999, Ticket: tickets[0].ID}))
+		u.Suppressed = "not acknowledged"
+		ok(t, tx.Suppress(u.ID, u.Suppressed))
+		same(t, "suppressed", must[ticketing.Message](t)(tx.Message(u.ID)), u)
+		none(t, "message", tx.Suppress(999, "x"))
 		none(t, "raw mail", tx.AddMessage(&ticketing.Message{Ticket: tickets[0].ID, Raw: ticketing.Hash{9}}))
 	})
 }
