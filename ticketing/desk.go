@@ -85,7 +85,8 @@ type addresses struct {
 	first  string           // queue of last resort
 }
 
-// New makes a desk on a store, and the first HMAC key when there is none.
+// New makes a desk on a store, and the first HMAC key when there is none. Outgoing mail that
+// a process of before had claimed is free again.
 func New(ctx context.Context, cfg Config, store Store) (*Desk, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -127,6 +128,11 @@ func New(ctx context.Context, cfg Config, store Store) (*Desk, error) {
 	}
 	if err := d.SetStaff(ctx, cfg.Staff); err != nil {
 		return nil, fmt.Errorf("staff: %w", err)
+	}
+	// Here and not in Run: who submits mail may begin before it, and what he has would be
+	// taken for what a process of before had.
+	if err := d.releaseLeases(ctx); err != nil {
+		return nil, fmt.Errorf("outgoing mail that was on its way: %w", err)
 	}
 	return d, nil
 }
@@ -233,9 +239,6 @@ func (d *Desk) accept(ctx context.Context, env mail.Envelope, body io.Reader) (i
 
 // Run processes what was delivered and answers what is to be answered, until ctx ends.
 func (d *Desk) Run(ctx context.Context) error {
-	if err := d.releaseLeases(ctx); err != nil {
-		return err
-	}
 	var wg sync.WaitGroup
 	wg.Go(func() { d.process(ctx) })
 	wg.Go(func() { d.consume(ctx, follower{responder, d.respond, answeredBeside}) })

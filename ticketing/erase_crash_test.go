@@ -3,6 +3,7 @@ package ticketing_test
 import (
 	"context"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -81,11 +82,13 @@ func cutOff(t *testing.T, dir string, n int, after bool) (ended bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	life := &dying{db, after, math.MaxInt}
 	d, err := ticketing.New(t.Context(), ticketing.Config{Domain: "desk.example", Queues: []ticketing.Queue{{Key: "SUPPORT", Addresses: []string{"new@desk.example"}, Domain: "desk.example"}},
-		Verify: func(context.Context, []byte, *mail.Message) mail.Authentication { return mail.Authentication{} }}, &dying{db, after, n + 1}) // New writes once
+		Verify: func(context.Context, []byte, *mail.Message) mail.Authentication { return mail.Authentication{} }}, life)
 	if err != nil {
 		t.Fatal(err)
 	}
+	life.left = n
 	_, err = d.ErasePerson(t.Context(), jane, birdAddress)
 	ended = err == nil
 	if err := db.Close(); err != nil {
