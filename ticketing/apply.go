@@ -45,7 +45,7 @@ func (d *Desk) applyTaken(tx Tx, a Arrival, j *job) error {
 		}
 		return err
 	}
-	done, err := d.alreadyDecided(tx, a, j.fold)
+	done, err := d.alreadyDecided(tx, a, j.msg.MessageID, j.fold)
 	if err != nil {
 		return err
 	}
@@ -73,9 +73,9 @@ func (d *Desk) applyTaken(tx Tx, a Arrival, j *job) error {
 // same mail under other bytes (requeued, or sent twice upstream). Those are false that
 // it was put aside in by another way than it takes now: who has a copy of somebody's mail
 // can be quicker than the mail itself, and must not have it taken for known.
-func (d *Desk) alreadyDecided(tx Tx, a Arrival, fold string) (map[int64]bool, error) {
+func (d *Desk) alreadyDecided(tx Tx, a Arrival, msgID, fold string) (map[int64]bool, error) {
 	done := map[int64]bool{}
-	same, err := tx.MessagesByFold(fold)
+	same, err := tx.MessagesByFold(msgID, fold)
 	if err != nil {
 		return nil, err
 	}

@@ -96,7 +96,8 @@ type Tx interface {
 	ForgetUploads(before time.Time) error            // those that were brought before then
 	AddAttachment(*Attachment) error                 // sets ID; its bytes are put before
 	Attachments(message int64) ([]Attachment, error) // by ID
-	MessagesByFold(fold string) ([]Message, error)
+	// MessagesByFold gives what is the same mail as one with this Message-ID.
+	MessagesByFold(msgID, fold string) ([]Message, error)
 	// HeldMessages gives messages that wait for staff, by ID above after.
 	HeldMessages(after int64, limit int) ([]Message, error)
 	CountHeld() (int64, error)

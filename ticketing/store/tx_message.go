@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -94,12 +95,41 @@ func (t *tx) MessagesByArrival(arrival int64) ([]ticketing.Message, error) {
 	return list(t, scanMessage, selectMessage+" WHERE m.arrival = $1 ORDER BY m.id", arrival)
 }
 
+// A Message-ID that much mail has, as that of a broken program, is looked for in so many of the
+// newest tickets, and there among so many of the newest messages.
+const (
+	namedTickets  = 20
+	namedMessages = 100
+)
+
 // MessagesByFold gives those that are the same mail, the first of them first; none for none.
-func (t *tx) MessagesByFold(fold string) ([]ticketing.Message, error) {
+// They have one Message-ID, which leads to them: an index of all digests would write to a page
+// of its own for each mail.
+func (t *tx) MessagesByFold(msgID, fold string) ([]ticketing.Message, error) {
 	if fold == "" {
 		return nil, nil
 	}
-	return list(t, scanMessage, selectMessage+" WHERE substr(m.fold, 1, 8) = substr($1, 1, 8) AND m.fold = $1 ORDER BY m.id LIMIT 1000", foldValue(fold))
+	type place struct{ ticket, message int64 }
+	places, err := list(t, func(r row) (p place, err error) {
+		err = r.Scan(&p.ticket, &p.message)
+		return p, err
+	}, `SELECT ticket, message FROM (SELECT ticket, message FROM message_id WHERE digest = $1 ORDER BY ticket DESC LIMIT $2) AS named UNION ALL
+		SELECT ticket, id FROM (SELECT ticket, id FROM message WHERE kind = 'report' AND substr(fold, 1, 8) = substr($3, 1, 8) AND fold = $3 LIMIT $2) AS reports`,
+		digest(msgID), namedTickets, foldValue(fold))
+	if err != nil {
+		return nil, err
+	}
+	var same []ticketing.Message
+	for _, p := range places {
+		found, err := list(t, scanMessage, selectMessage+` WHERE m.fold = $1
+			AND (m.id = $2 OR m.id IN (SELECT id FROM message WHERE ticket = $3 ORDER BY id DESC LIMIT $4))`, foldValue(fold), p.message, p.ticket, namedMessages)
+		if err != nil {
+			return nil, err
+		}
+		same = append(same, found...)
+	}
+	slices.SortFunc(same, func(a, b ticketing.Message) int { return cmp.Compare(a.ID, b.ID) })
+	return slices.CompactFunc(same, func(a, b ticketing.Message) bool { return a.ID == b.ID }), nil
 }
 
 // Undecided gives messages of row 7: DNS could not say who wrote them.

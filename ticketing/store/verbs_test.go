@@ -210,8 +210,7 @@ func TestMessages(t *testing.T) {
 		same(t, "of a ticket", must[[]ticketing.Message](t)(tx.Messages(tickets[0].ID)), []ticketing.Message{m, note})
 		same(t, "of an arrival", must[[]ticketing.Message](t)(tx.MessagesByArrival(arrival)), []ticketing.Message{m, other})
 		same(t, "of no arrival", len(must[[]ticketing.Message](t)(tx.MessagesByArrival(0))), 0)
-		same(t, "by fold", must[[]ticketing.Message](t)(tx.MessagesByFold(m.Fold)), []ticketing.Message{m, other})
-		same(t, "by no fold", len(must[[]ticketing.Message](t)(tx.MessagesByFold("")))+len(must[[]ticketing.Message](t)(tx.MessagesByFold("g"))), 0)
+		testFolds(t, tx, m, other)
 		missing[ticketing.Message](t, "message")(tx.Message(999))
 		u := ticketing.Message{ID: m.ID, Ticket: tickets[1].ID, Kind: ticketing.KindReport, Visibility: ticketing.Folded, Seq: 9, Received: at(2)}
 		ok(t, tx.UpdateMessage(u))
