@@ -12,9 +12,9 @@ const (
 	// claimed is how many mails a worker has claimed for it at once, and as many may be waiting
 	// for it: a claim is a commit, and none stands between two mails.
 	claimed = 8
-	// settleEvery is how soon after a commit of outcomes the next one follows. What ends in
-	// between shares it; what a crash comes before goes out again, with its Message-ID.
-	settleEvery = 10 * time.Millisecond
+	// settleEvery is how soon after a commit of outcomes the next one follows, unless all workers
+	// wait for it before. What ends in between shares it.
+	settleEvery = 5 * time.Millisecond
 	// settleTime is how long the outcomes are tried to be recorded.
 	settleTime = 30 * time.Second
 )
@@ -25,6 +25,13 @@ type claim struct {
 	until time.Time
 }
 
+// outcome is one that a worker waits for to be recorded: what is sent and not recorded goes out
+// again after a crash, with its Message-ID, and that is no more than a mail for each worker.
+type outcome struct {
+	ticketing.Settlement
+	done chan<- struct{}
+}
+
 // flow submits what is due until ctx ends or something of ours fails, and then puts back what
 // it had claimed: when it returns, the outcome of each mail is recorded. While there is a fault
 // one mail finds out whether it is over, and that is all.
@@ -32,13 +39,14 @@ func (q *Queue) flow(ctx context.Context) {
 	on, stop := context.WithCancel(ctx)
 	defer stop()
 	claims, work := make(chan []claim), make(chan claim, q.workers)
-	outcomes := make(chan ticketing.Settlement, 2*q.workers)
+	outcomes := make(chan outcome)
 	ended := make(chan int64, 2*q.workers) // tickets
 	go q.claim(on, claims)
 	var workers, settling sync.WaitGroup
 	settling.Go(func() { q.settleAll(ctx, outcomes) })
 	for range q.workers {
 		workers.Go(func() {
+			done := make(chan struct{}, 1)
 			for c := range work {
 				s, well := q.submit(ctx, on, c)
 				if !well {
@@ -46,7 +54,8 @@ func (q *Queue) flow(ctx context.Context) {
 					// all is put back, so that none goes out before an older one of its ticket.
 					stop()
 				}
-				outcomes <- s
+				outcomes <- outcome{s, done}
+				<-done
 				ended <- c.Ticket
 			}
 		})
@@ -165,23 +174,33 @@ func (q *Queue) submit(ctx, on context.Context, c claim) (s ticketing.Settlement
 }
 
 // settleAll records outcomes, also after ctx: what the server has taken must not go out again.
-// Workers do not wait for it unless it falls behind.
-func (q *Queue) settleAll(ctx context.Context, outcomes <-chan ticketing.Settlement) {
+func (q *Queue) settleAll(ctx context.Context, outcomes <-chan outcome) {
 	for last := (time.Time{}); ; last = time.Now() {
-		s, more := <-outcomes
+		o, more := <-outcomes
 		if !more {
 			return
 		}
-		sleep(ctx, settleEvery-time.Since(last))
-		all := []ticketing.Settlement{s}
-		for n := len(outcomes); n > 0; n-- {
-			all = append(all, <-outcomes)
+		all := []outcome{o}
+		for due := time.After(settleEvery - time.Since(last)); due != nil && len(all) < q.workers; {
+			select {
+			case o := <-outcomes: // it is open while a worker waits
+				all = append(all, o)
+			case <-due:
+				due = nil
+			}
 		}
 		q.settle(ctx, all)
+		for _, o := range all {
+			o.done <- struct{}{}
+		}
 	}
 }
 
-func (q *Queue) settle(ctx context.Context, all []ticketing.Settlement) {
+func (q *Queue) settle(ctx context.Context, outcomes []outcome) {
+	all := make([]ticketing.Settlement, len(outcomes))
+	for i, o := range outcomes {
+		all[i] = o.Settlement
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
 	if len(all) > 1 && q.source.SettleOutgoing(ctx, all...) == nil {
