@@ -62,6 +62,7 @@ type Desk struct {
 	staff     atomic.Pointer[roster]
 
 	reading, waiting *room // octets of mails: what is read, and what waits for DNS
+	composing        *room // octets of the files of answers
 
 	door     crowd         // of messages that are being delivered
 	behind   atomic.Int64  // mails of a backlog that wait
@@ -107,7 +108,7 @@ func New(ctx context.Context, cfg Config, store Store) (*Desk, error) {
 		return nil, errors.New("a desk without a verifier")
 	}
 	d := &Desk{
-		cfg: cfg, store: store, now: cfg.Now, log: cfg.Log, reading: newRoom(readingRoom), waiting: newRoom(waitingRoom),
+		cfg: cfg, store: store, now: cfg.Now, log: cfg.Log, reading: newRoom(readingRoom), waiting: newRoom(waitingRoom), composing: newRoom(composingRoom),
 		wake: make(chan struct{}, 1), wakeOut: make(chan struct{}, 1), appended: make(chan struct{}),
 	}
 	err := d.SetQueues(cfg.Queues, cfg.Roles)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -14,7 +16,8 @@ const consumeTries = 10
 const pageEvery = 10 * time.Millisecond
 
 // togetherMost is how many effects share a commit: the first of them waits for the last.
-const togetherMost = 32
+// prepareMost are prepared at the same time, each perhaps with the files of an answer in memory.
+const togetherMost, prepareMost = 32, 4
 
 // handler does what a consumer does for one event: it prepares outside any transaction,
 // and gives what is to be written together with the cursor.
@@ -54,13 +57,14 @@ func (d *Desk) consume(ctx context.Context, f follower) {
 			return
 		}
 	}
-	for last := (time.Time{}); ctx.Err() == nil; last = time.Now() {
+	for last := (time.Time{}); ctx.Err() == nil; {
 		d.seen.Store(f.name, cursor)
 		// Under load a page has what many commits have told, and costs hardly more than one.
 		if rest := pageEvery - time.Since(last); rest > 0 && !pause(ctx, rest) {
 			return
 		}
 		events, err := d.WaitEvents(ctx, cursor, 256)
+		last = time.Now() // what the page takes to handle counts: a consumer that is behind does not rest
 		var gone Gone
 		if errors.As(err, &gone) { // what is not kept any more was handled, or is too old to be
 			d.log.Warn("events were taken away before a consumer of our own has seen them", "consumer", f.name, "after", cursor, "oldest", gone.Oldest)
@@ -140,27 +144,49 @@ func (d *Desk) takeEffects(ctx context.Context, f follower, events []Event) (n i
 
 // prepare gives the effects of the first events, and of how many they are.
 func (d *Desk) prepare(ctx context.Context, f follower, events []Event) (all []effect, n int, err error) {
-	for _, e := range events {
-		if e.Origin == OriginImport { // it is history: nobody is answered or told about it
-			n++
-			continue
-		}
-		if len(all) == togetherMost || len(all) > 0 && (f.beside == nil || !f.beside(e, all)) {
-			break
-		}
-		made, err := d.handleSafely(ctx, e, f.handle)
-		if err != nil {
-			if n > 0 {
-				break // it will be the first
+	for n < len(events) {
+		beside := 0
+		for assumed := slices.Clip(all); n+beside < len(events) && beside < prepareMost; beside++ {
+			e := events[n+beside]
+			if len(assumed) == togetherMost || len(assumed) > 0 && (f.beside == nil || !f.beside(e, assumed)) {
+				break
 			}
-			return nil, 0, err
+			assumed = append(assumed, effect{event: e})
 		}
-		if n++; made.write != nil {
-			made.event = e
-			all = append(all, made)
+		if beside == 0 {
+			return all, n, nil
+		}
+		made, errs := d.handleBeside(ctx, f, events[n:n+beside])
+		for i := range made {
+			if errs[i] != nil && n > 0 {
+				return all, n, nil // it will be the first
+			}
+			if errs[i] != nil {
+				return nil, 0, errs[i]
+			}
+			if n++; made[i].write != nil {
+				all = append(all, made[i])
+			}
 		}
 	}
 	return all, n, nil
+}
+
+// handleBeside handles events at the same time.
+func (d *Desk) handleBeside(ctx context.Context, f follower, events []Event) (made []effect, errs []error) {
+	made, errs = make([]effect, len(events)), make([]error, len(events))
+	var wg sync.WaitGroup
+	for i, e := range events {
+		if e.Origin == OriginImport { // it is history: nobody is answered or told about it
+			continue
+		}
+		wg.Go(func() {
+			made[i], errs[i] = d.handleSafely(ctx, e, f.handle)
+			made[i].event = e
+		})
+	}
+	wg.Wait()
+	return made, errs
 }
 
 func (d *Desk) handleSafely(ctx context.Context, e Event, handle handler) (made effect, err error) {

@@ -226,3 +226,26 @@ func TestFollowersReadWhatIsNew(t *testing.T) {
 		t.Errorf("5 followers of one commit: %d reads", n)
 	}
 }
+
+// A quote of all that was said has no acknowledgement in it.
+func TestAcknowledgementIsNotQuoted(t *testing.T) {
+	w := newWorldOf(t, func(cfg *ticketing.Config) {
+		cfg.Queues[0].Acknowledge, cfg.Queues[0].Quote = "", ticketing.QuoteFull
+	})
+	w.send("jo@customer.example", "new@desk.example", "x", "", "Help me")
+	w.settled()
+	w.answer("SUPPORT-7102", "First answer.")
+	id := w.ticket("SUPPORT-7102").Messages
+	for _, o := range w.ticket("SUPPORT-7102").Outgoing[id[len(id)-1].ID] {
+		w.must(nil, w.SettleOutgoing(w.ctx, ticketing.Settlement{Outgoing: o.ID, State: ticketing.OutSubmitted}))
+	}
+	for _, o := range w.ticket("SUPPORT-7102").Outgoing[id[1].ID] {
+		w.must(nil, w.SettleOutgoing(w.ctx, ticketing.Settlement{Outgoing: o.ID, State: ticketing.OutSubmitted}))
+	}
+	w.answer("SUPPORT-7102", "Second answer.")
+	mails := w.to("jo@customer.example")
+	text := mails[len(mails)-1].Text
+	if len(mails) != 3 || !strings.Contains(text, "Help me") || !strings.Contains(text, "First answer") || strings.Contains(text, "has arrived") {
+		t.Errorf("the third of %d mails:\n%s", len(mails), text)
+	}
+}

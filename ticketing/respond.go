@@ -34,6 +34,11 @@ func (d *Desk) respond(ctx context.Context, e Event) (effect, error) {
 	if err != nil {
 		return effect{}, err
 	}
+	leave, err := d.composing.enter(ctx, octets(c.files))
+	if err != nil {
+		return effect{}, err
+	}
+	defer leave()
 	var staged []Staged
 	var out []Outgoing
 	for _, p := range c.people {
@@ -113,7 +118,7 @@ type conversation struct {
 	reply    Message
 	people   []Participant
 	messages []Message            // of the ticket before the reply
-	outgoing map[int64][]Outgoing // of the replies among them
+	outgoing map[int64][]Outgoing // of the answers among them
 	files    []Attachment         // of the reply
 }
 
@@ -142,17 +147,26 @@ func readConversation(tx Tx, reply int64) (c conversation, err error) {
 // readBefore reads what was in the ticket before the reply.
 func readBefore(tx Tx, c *conversation) error {
 	all, err := tx.Messages(c.ticket.ID)
-	c.outgoing = map[int64][]Outgoing{}
+	if err != nil {
+		return err
+	}
+	answers := map[int64]bool{} // an acknowledgement is none: nobody follows or quotes it
 	for _, m := range all {
-		if m.ID >= c.reply.ID {
-			continue
+		if m.ID < c.reply.ID {
+			c.messages = append(c.messages, m)
+			if m.Kind == KindReply || m.Kind == KindQuestion {
+				answers[m.ID] = true
+			}
 		}
-		c.messages = append(c.messages, m)
-		if m.Kind != KindReply && m.Kind != KindQuestion {
-			continue
-		}
-		if c.outgoing[m.ID], err = tx.OutgoingOf(m.ID); err != nil {
-			return err
+	}
+	if len(answers) == 0 {
+		return nil
+	}
+	sent, err := tx.OutgoingOfMessages(c.ticket.ID)
+	c.outgoing = map[int64][]Outgoing{}
+	for _, o := range sent {
+		if answers[o.Message] {
+			c.outgoing[o.Message] = append(c.outgoing[o.Message], o)
 		}
 	}
 	return err
@@ -225,6 +239,13 @@ func (d *Desk) compose(ctx context.Context, c conversation, p Participant) ([]by
 	}
 	raw, err := mail.Compose(draft)
 	return raw, o, err
+}
+
+func octets(files []Attachment) (n int64) {
+	for _, f := range files {
+		n += f.Size
+	}
+	return n
 }
 
 // attach gives a mail the files of its reply.

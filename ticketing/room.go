@@ -12,6 +12,8 @@ const (
 	smallMail   = 64 << 10
 	readingRoom = 32 << 20 // mails that are read; what is decoded of one may be as large again
 	waitingRoom = 32 << 20 // mails that wait for DNS with their octets
+	// Files of answers that are made at the same time: one answer with as much as may go with it.
+	composingRoom = 8 << 20
 )
 
 // room bounds the octets of the large mails that are in memory for one purpose. Who comes
