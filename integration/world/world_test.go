@@ -71,6 +71,7 @@ func play(t *testing.T, seed uint64) {
 		}
 		if !w.t.Failed() {
 			w.settle()
+			w.passes(slowTime) // what a slow server has of a process that died goes out yet
 			w.check()
 		}
 	})
@@ -90,7 +91,10 @@ func live(t *testing.T, seed uint64, history func(*world)) {
 			}
 		}()
 		w.start(w.data())
-		defer w.stop()
+		defer func() {
+			w.stop()
+			time.Sleep(slowTime) // for the server, which may have been told a mail by a process that died
+		}()
 		if _, err := w.desk.PutConsumer(w.ctx, program, follower, ticketing.Filter{}, 0); err != nil {
 			t.Fatal(err)
 		}
