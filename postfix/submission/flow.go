@@ -3,6 +3,7 @@ package submission
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"postdesk/ticketing"
@@ -12,9 +13,10 @@ const (
 	// claimed is how many mails a worker has claimed for it at once, and as many may be waiting
 	// for it: a claim is a commit, and none stands between two mails.
 	claimed = 8
-	// settleEvery is how soon after a commit of outcomes the next one follows, unless all workers
-	// wait for it before. What ends in between shares it.
-	settleEvery = 5 * time.Millisecond
+	// settleEvery is how soon after a commit of outcomes the next one follows, unless all who have
+	// a mail wait for it before. What ends in between shares it: a commit, and what others read
+	// because of it, costs as much as to send a mail.
+	settleEvery = 20 * time.Millisecond
 	// settleTime is how long the outcomes are tried to be recorded.
 	settleTime = 30 * time.Second
 )
@@ -43,11 +45,13 @@ func (q *Queue) flow(ctx context.Context) {
 	ended := make(chan int64, 2*q.workers) // tickets
 	go q.claim(on, claims)
 	var workers, settling sync.WaitGroup
-	settling.Go(func() { q.settleAll(ctx, outcomes) })
+	var busy atomic.Int64 // workers that have a mail
+	settling.Go(func() { q.settleAll(ctx, outcomes, &busy) })
 	for range q.workers {
 		workers.Go(func() {
 			done := make(chan struct{}, 1)
 			for c := range work {
+				busy.Add(1)
 				s, well := q.submit(ctx, on, c)
 				if !well {
 					// Before the outcome is recorded, or the mail is claimed again at once. From here on
@@ -56,6 +60,7 @@ func (q *Queue) flow(ctx context.Context) {
 				}
 				outcomes <- outcome{s, done}
 				<-done
+				busy.Add(-1)
 				ended <- c.Ticket
 			}
 		})
@@ -174,14 +179,14 @@ func (q *Queue) submit(ctx, on context.Context, c claim) (s ticketing.Settlement
 }
 
 // settleAll records outcomes, also after ctx: what the server has taken must not go out again.
-func (q *Queue) settleAll(ctx context.Context, outcomes <-chan outcome) {
+func (q *Queue) settleAll(ctx context.Context, outcomes <-chan outcome, busy *atomic.Int64) {
 	for last := (time.Time{}); ; last = time.Now() {
 		o, more := <-outcomes
 		if !more {
 			return
 		}
 		all := []outcome{o}
-		for due := time.After(settleEvery - time.Since(last)); due != nil && len(all) < q.workers; {
+		for due := time.After(settleEvery - time.Since(last)); due != nil && int64(len(all)) < busy.Load(); {
 			select {
 			case o := <-outcomes: // it is open while a worker waits
 				all = append(all, o)

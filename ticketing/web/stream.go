@@ -59,6 +59,9 @@ func (f frame) write(b *strings.Builder) error {
 	return err
 }
 
+// pageEvery is how soon after a page of events a stream reads the next one.
+const pageEvery = 20 * time.Millisecond
+
 // reading gives what is after a place, waiting for it for a while, and how far it looked.
 type reading func(ctx context.Context, after int64, wait time.Duration) (frames []frame, next int64, err error)
 
@@ -84,8 +87,14 @@ func (s *Server) streamFrom(ctx context.Context, after int64, read reading) (*hu
 // then shows both sides that the other is there.
 func (s *Server) stream(ctx context.Context, w http.ResponseWriter, after int64, read reading) {
 	out := http.NewResponseController(w)
-	for {
+	for last := (time.Time{}); ; {
+		select { // under load a page has what many commits have told, and costs hardly more than one
+		case <-time.After(pageEvery - time.Since(last)):
+		case <-ctx.Done():
+			return
+		}
 		frames, next, err := read(ctx, after, s.cfg.Heartbeat)
+		last = time.Now()
 		var gone ticketing.Gone
 		if errors.As(err, &gone) {
 			frames = []frame{{after, "gone", newGone(gone)}}
