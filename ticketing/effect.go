@@ -19,6 +19,10 @@ const pageEvery = 10 * time.Millisecond
 // prepareMost are prepared at the same time, each perhaps with the files of an answer in memory.
 const togetherMost, prepareMost = 32, 4
 
+// cursorEvery is after how many events without an effect the cursor moves over them: a start
+// sees no more again than these, however old the desk is.
+const cursorEvery = 1000
+
 // handler does what a consumer does for one event: it prepares outside any transaction,
 // and gives what is to be written together with the cursor.
 type handler func(ctx context.Context, e Event) (effect, error)
@@ -44,20 +48,9 @@ type follower struct {
 // fails again and again is recorded as failed and passed: one bad event must not
 // stop the answers.
 func (d *Desk) consume(ctx context.Context, f follower) {
-	var cursor int64
-	for {
-		err := d.store.Read(ctx, func(tx Tx) (err error) {
-			cursor, err = tx.Cursor(f.name)
-			return err
-		})
-		if err == nil {
-			break
-		}
-		if !d.complain(ctx, f.name, err) {
-			return
-		}
-	}
-	for last := (time.Time{}); ctx.Err() == nil; {
+	cursor, ok := d.cursorOf(ctx, f.name)
+	kept := cursor
+	for last := (time.Time{}); ok && ctx.Err() == nil; {
 		d.seen.Store(f.name, cursor)
 		// Under load a page has what many commits have told, and costs hardly more than one.
 		if rest := pageEvery - time.Since(last); rest > 0 && !pause(ctx, rest) {
@@ -84,12 +77,31 @@ func (d *Desk) consume(ctx context.Context, f follower) {
 			}
 			cursor, events = events[n-1].Seq, events[n:]
 		}
+		if cursor-kept >= cursorEvery {
+			if err := d.write(ctx, func(tx Tx) error { return tx.SetCursor(f.name, cursor) }); err != nil && !d.complain(ctx, f.name, err) {
+				return
+			}
+			kept = cursor // one that was not written is with the next
+		}
+	}
+}
+
+// cursorOf waits until it is known which event a consumer of our own has seen; false at the end of ctx.
+func (d *Desk) cursorOf(ctx context.Context, name string) (cursor int64, ok bool) {
+	for {
+		err := d.store.Read(ctx, func(tx Tx) (err error) {
+			cursor, err = tx.Cursor(name)
+			return err
+		})
+		if err == nil || !d.complain(ctx, name, err) {
+			return cursor, err == nil
+		}
 	}
 }
 
 func (d *Desk) complain(ctx context.Context, name string, err error) bool {
 	if ctx.Err() == nil {
-		d.log.Error("a consumer cannot read the feed; trying again", "consumer", name, "error", err)
+		d.log.Error("a consumer cannot follow the feed; trying again", "consumer", name, "error", err)
 	}
 	return pause(ctx, time.Second)
 }
@@ -102,7 +114,7 @@ func (d *Desk) consumeSome(ctx context.Context, f follower, events []Event) (n i
 		n, effective, err := d.takeEffects(ctx, f, events)
 		switch {
 		case err == nil && !effective:
-			return n, true // the cursor moves with the next effect; to see this again costs nothing
+			return n, true // the cursor moves with the next effect, or after many; to see this again costs nothing
 		case err == nil:
 			signal(d.wakeOut) // after the commit: before it there is nothing to see
 			return n, true
