@@ -82,6 +82,10 @@ func (w *world) heard(name string) {
 		all := w.told("bob@staff.example")
 		return len(all) > before && strings.Contains(all[len(all)-1].raw, "> settle")
 	})
+	w.until("the responder, which goes its own pace", func() bool {
+		last, err := w.LastSeq(w.ctx)
+		return err == nil && w.SeenByOwn(last)
+	})
 }
 
 func first[T any](v T, _ bool, err error) (T, error) { return v, err }
