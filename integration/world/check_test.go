@@ -174,7 +174,9 @@ func (w *world) checkOutgoing() {
 		if count[a.id]++; a.id == "" {
 			w.t.Error("a mail without a Message-ID went out")
 		}
-		if at, ok := w.cancelled[a.id]; ok && a.at.After(at) {
+		// Of what a slow server had whole when the connection ended nobody can know: the desk
+		// may take it back, and means that it does not try again.
+		if at, ok := w.cancelled[a.id]; ok && a.at.After(at) && (a.cut.IsZero() || a.cut.After(at)) {
 			w.t.Errorf("%s was taken back at %s and went out at %s", a.id, at.Format("15:04:05"), a.at.Format("15:04:05"))
 		}
 	}

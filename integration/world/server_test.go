@@ -41,6 +41,7 @@ type accepted struct {
 	id, from, to string
 	data         string
 	at           time.Time
+	cut          time.Time // when the connection ended by which it came, if that was before
 }
 
 // server is the submission server, and stands for the world behind it.
@@ -48,13 +49,13 @@ type server struct {
 	mu     sync.Mutex
 	mood   mood
 	mails  []accepted
-	doubts map[string]int // Message-ID: attempts of which the client cannot know how they ended
-	conns  map[net.Conn]bool
+	doubts map[string]int                   // Message-ID: attempts of which the client cannot know how they ended
+	conns  map[net.Conn]time.Time           // with the time when it was cut
 	tell   func(format string, args ...any) // what it does
 }
 
 func newServer(tell func(string, ...any)) *server {
-	return &server{doubts: map[string]int{}, conns: map[net.Conn]bool{}, tell: tell}
+	return &server{doubts: map[string]int{}, conns: map[net.Conn]time.Time{}, tell: tell}
 }
 
 func (s *server) become(m mood) {
@@ -87,7 +88,7 @@ func (s *server) dial(context.Context, string, string) (net.Conn, error) {
 	}
 	client, end := net.Pipe()
 	s.mu.Lock()
-	s.conns[end] = true
+	s.conns[end] = time.Time{}
 	s.mu.Unlock()
 	go s.serve(end)
 	return client, nil
@@ -97,8 +98,11 @@ func (s *server) dial(context.Context, string, string) (net.Conn, error) {
 func (s *server) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for c := range s.conns {
+	for c, before := range s.conns {
 		_ = c.Close()
+		if before.IsZero() {
+			s.conns[c] = time.Now()
+		}
 	}
 }
 
@@ -172,7 +176,7 @@ func (s *server) end(c net.Conn, say func(string) bool, a accepted) bool {
 		s.tell("the server takes %s for %s", a.id, a.to)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		a.at = time.Now()
+		a.at, a.cut = time.Now(), s.conns[c]
 		s.mails = append(s.mails, a)
 		return len(s.mails)
 	}
