@@ -107,6 +107,8 @@ func (w crashWorld) work(ctx context.Context, d *ticketing.Desk) {
 		all, err := d.Outgoing(ctx, nil, 0, 100)
 		return err == nil && len(outgoingTo(all)) == 3 && len(all) >= 7
 	})
+	// What is done twice is done by who lives after the death, and later than the first time.
+	insist(func() bool { last, err := d.LastSeq(ctx); return err == nil && d.SeenByOwn(last) })
 }
 
 func outgoingTo(all []ticketing.Outgoing) map[string]int {

@@ -32,7 +32,7 @@ func flood(ctx context.Context, s settings, r *report) error {
 		if err != nil {
 			return err
 		}
-		var lists []float64
+		lists := make([]float64, s.rounds)
 		quiet := map[bool][]float64{}
 		beside := map[bool][]float64{}
 		for round := range s.rounds {
@@ -52,7 +52,7 @@ func flood(ctx context.Context, s settings, r *report) error {
 					into := quiet
 					if rate > 0 {
 						into = beside
-						lists = append(lists, slowest.Seconds()*1e3)
+						lists[round] = max(lists[round], slowest.Seconds()*1e3)
 					}
 					into[many] = append(into[many], p99)
 				}

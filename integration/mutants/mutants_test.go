@@ -53,8 +53,10 @@ var all = []mutant{{
 	pkg:   "./integration/world", run: "^TestTakenBack$", reason: `was taken back at .* and went out at`, cheap: true,
 }, {
 	name: "the cursor of a consumer moves outside its transaction",
-	edits: []edit{{"ticketing/feed.go", "\treturn true, d.write(ctx, func(tx Tx) error {\n\t\tif err := write(tx); err != nil {\n\t\t\treturn err\n\t\t}\n",
-		"\tif err := d.write(ctx, write); err != nil {\n\t\treturn true, err\n\t}\n\treturn true, d.write(ctx, func(tx Tx) error {\n"}},
+	edits: []edit{{"ticketing/effect.go", "\t\treturn tx.SetCursor(f.name, all[len(all)-1].event.Seq)\n",
+		"\t\treturn nil\n\t}, func(tx Tx) error {\n\t\treturn tx.SetCursor(f.name, all[len(all)-1].event.Seq)\n"}, {"ticketing/effect.go",
+		"\treturn n, true, d.write(ctx, func(tx Tx) error {\n", "\treturn n, true, d.writeBoth(ctx, func(tx Tx) error {\n"}, {"ticketing/effect.go",
+		"// prepare gives", "func (d *Desk) writeBoth(ctx context.Context, first, second func(Tx) error) error {\n\treturn errors.Join(d.write(ctx, first), d.write(ctx, second))\n}\n\n// prepare gives"}},
 	pkg: "./ticketing", run: "^TestCrashOnce$", reason: `died at write \d+, after the commit (true|false): map\[.*jo@customer.example:2`,
 }, {
 	name: "a write is answered before its COMMIT",
