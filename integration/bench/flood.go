@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"slices"
+	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"postdesk/integration/lab"
@@ -113,34 +117,70 @@ func listAgain(ctx context.Context, api *lab.Client) (slowest time.Duration, err
 	}
 }
 
-// pour sends so many mails a second until ctx ends.
+// pourCommand makes this program send a flood.
+const pourCommand = "pour"
+
+// pour sends so many mails a second until ctx ends, in a process of its own: Postfix's, which
+// brings the honest mail, has nothing to do with the others of those who flood.
 func pour(ctx context.Context, c *contender, rate int, unique string, many bool) error {
 	if rate == 0 {
 		return nil
 	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	// #nosec G204 -- this program, with words of its own.
+	cmd := exec.CommandContext(ctx, self, pourCommand, c.socket, strconv.Itoa(rate), unique, strconv.FormatBool(many))
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	if err := cmd.Run(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("the flood: %w", err)
+	}
+	if !cmd.ProcessState.Success() {
+		return fmt.Errorf("the flood: %s", cmd.ProcessState)
+	}
+	return nil
+}
+
+// servePour sends RATE mails a second to SOCKET that are unlike those of another UNIQUE, from
+// MANY senders or one, until ctx ends.
+func servePour(ctx context.Context, args []string) error {
+	if len(args) != 4 {
+		return fmt.Errorf("want %s SOCKET RATE UNIQUE MANY", pourCommand)
+	}
+	rate, err := strconv.Atoi(args[1])
+	many, err2 := strconv.ParseBool(args[3])
+	if err := errors.Join(err, err2); err != nil {
+		return err
+	}
 	var all sync.WaitGroup
 	errs := make([]error, floodSenders)
 	for i := range floodSenders {
-		all.Go(func() {
-			tick := time.NewTicker(time.Second * floodSenders / time.Duration(rate))
-			defer tick.Stop()
-			for n := i; ; n += floodSenders {
-				select {
-				case <-ctx.Done():
-					return
-				case <-tick.C:
-				}
-				from := "flood@flood.example"
-				if many {
-					from = fmt.Sprintf("flood%d@flood.example", n)
-				}
-				raw := fmt.Appendf(nil, "From: <%s>\r\nSubject: flood\r\n\r\n%s-%d\r\n", from, unique, n)
-				if errs[i] = hand(context.WithoutCancel(ctx), c.socket, raw); errs[i] != nil {
-					return
-				}
-			}
-		})
+		all.Go(func() { errs[i] = pourOne(ctx, args[0], rate, args[2], many, i) })
 	}
 	all.Wait()
 	return errors.Join(errs...)
+}
+
+// pourOne is one of the senders.
+func pourOne(ctx context.Context, socket string, rate int, unique string, many bool, first int) error {
+	tick := time.NewTicker(time.Second * floodSenders / time.Duration(rate))
+	defer tick.Stop()
+	for n := first; ; n += floodSenders {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		from := "flood@flood.example"
+		if many {
+			from = fmt.Sprintf("flood%d@flood.example", n)
+		}
+		raw := fmt.Appendf(nil, "From: <%s>\r\nSubject: flood\r\n\r\n%s-%d\r\n", from, unique, n)
+		if err := hand(context.WithoutCancel(ctx), socket, raw); err != nil {
+			return err
+		}
+	}
 }

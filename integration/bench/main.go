@@ -64,13 +64,18 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	do := func() error { return run(ctx, s, *only) }
-	if flag.Arg(0) == floorCommand {
-		do = func() error { return serveFloor(ctx, flag.Args()[1:]) }
+	if part, ok := parts()[flag.Arg(0)]; ok {
+		do = func() error { return part(ctx, flag.Args()[1:]) }
 	}
 	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// parts are what this program does in a process of its own, which it starts itself as.
+func parts() map[string]func(ctx context.Context, args []string) error {
+	return map[string]func(context.Context, []string) error{floorCommand: serveFloor, pourCommand: servePour}
 }
 
 func usage() {
