@@ -49,13 +49,14 @@ func (b *backlog) frontier(jobs []*job) int64 {
 	return b.newest + 1
 }
 
-// holds says that mail with these keys may belong to what is in the backlog from the
-// frontier on.
-func (b *backlog) holds(keys []string, frontier int64) bool {
+// holds says that mail may belong to what is in the backlog from the frontier on. While that
+// is still read, it does where it names other mail: what begins a conversation can as well
+// be decided before its answers.
+func (b *backlog) holds(j *job, frontier int64) bool {
 	if b.ties == nil {
-		return true
+		return j.follows
 	}
-	for _, k := range keys {
+	for _, k := range j.keys {
 		if b.ties.last(k) >= frontier {
 			return true
 		}
@@ -169,7 +170,8 @@ func (d *Desk) readTies(ctx context.Context, until int64) (*ties, error) {
 			if err != nil {
 				return nil, err
 			}
-			for _, k := range d.orderKeys(a, m) {
+			keys, _ := d.orderKeys(a, m)
+			for _, k := range keys {
 				t.add(k, a.ID)
 			}
 		}

@@ -126,6 +126,26 @@ func TestBacklogHoldsNothingNewUp(t *testing.T) {
 	}
 }
 
+// What begins a conversation need not wait until all that waits was looked through.
+func TestBacklogUnread(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		to   string
+		mail desk.Message
+		held bool
+	}{
+		{"new@desk.example", desk.Message{}, false},
+		{"new@desk.example", desk.Message{MessageID: "first@customer.example"}, false},
+		{"new@desk.example", desk.Message{MessageID: "second@customer.example", InReplyTo: []string{"first@customer.example"}}, true},
+		{"new@desk.example", desk.Message{References: []string{"first@customer.example"}}, true},
+		{"SUPPORT-7102@desk.example", desk.Message{MessageID: "third@customer.example"}, true},
+	} {
+		if got := w.HeldUp(c.to, &c.mail); got != c.held {
+			t.Errorf("to %s with %q, in reply to %q, references %q: held up %v", c.to, c.mail.MessageID, c.mail.InReplyTo, c.mail.References, got)
+		}
+	}
+}
+
 // A hundred thousand that wait drain at the usual rate: POSTDESK_TORTURE=1, else few.
 func TestBacklogDrains(t *testing.T) {
 	n, torture := 2300, os.Getenv("POSTDESK_TORTURE") != ""

@@ -52,3 +52,10 @@ func (d *Desk) HoldEffects() (release func()) {
 	d.making.Lock()
 	return d.making.Unlock
 }
+
+// HeldUp says that new mail waits for a backlog of which nothing was read yet.
+func (d *Desk) HeldUp(to string, m *mail.Message) bool {
+	j := &job{}
+	j.keys, j.follows = d.orderKeys(Arrival{Recipients: []string{to}}, m)
+	return (&backlog{until: 1}).holds(j, 1)
+}

@@ -32,6 +32,7 @@ type job struct {
 	own       staffMail // of a member of staff
 	queueID   string    // Postfix's, for the log
 	keys      []string  // what makes order matter: ticket addresses and Message-IDs
+	follows   bool      // it names other mail, or a ticket
 	parsed    bool
 	verified  bool
 	notBefore time.Time
@@ -146,7 +147,7 @@ func (d *Desk) work(ctx context.Context, j *job, slots chan struct{}, reports ch
 			return
 		}
 		j.msg, j.fold, j.queueID = msg, fold, postfixQueueID(msg)
-		j.keys = d.orderKeys(j.arrival, msg)
+		j.keys, j.follows = d.orderKeys(j.arrival, msg)
 	}
 	// DNS is waited for without a slot: it takes time, not work.
 	<-slots
@@ -216,17 +217,18 @@ func (d *Desk) verify(ctx context.Context, raw []byte, msg *mail.Message) (auth 
 	return d.cfg.Verify(ctx, raw, msg)
 }
 
-// orderKeys names all by which another mail could belong to the same ticket.
-func (d *Desk) orderKeys(a Arrival, m *mail.Message) []string {
-	keys := append([]string{}, m.InReplyTo...)
-	keys = append(keys, m.References...)
-	if m.MessageID != "" {
-		keys = append(keys, m.MessageID)
-	}
-	for i, id := range keys {
-		keys[i] = "id:" + id
+// orderKeys names all by which another mail could belong to the same ticket, and says
+// whether one of them is of other mail or of a ticket.
+func (d *Desk) orderKeys(a Arrival, m *mail.Message) (keys []string, follows bool) {
+	msgID := func(id string) string {
 		if o, ok := d.ownMessageID(id); ok {
-			keys[i] = fmt.Sprintf("own:%d", o.message)
+			return fmt.Sprintf("own:%d", o.message)
+		}
+		return "id:" + id
+	}
+	for _, ids := range [][]string{m.InReplyTo, m.References} {
+		for _, id := range ids {
+			keys = append(keys, msgID(id))
 		}
 	}
 	for _, r := range a.Recipients {
@@ -238,7 +240,11 @@ func (d *Desk) orderKeys(a Arrival, m *mail.Message) []string {
 			keys = append(keys, fmt.Sprintf("own:%d", o.message))
 		}
 	}
-	return keys
+	follows = len(keys) > 0
+	if m.MessageID != "" {
+		keys = append(keys, msgID(m.MessageID))
+	}
+	return keys, follows
 }
 
 // sortOut finds the jobs that no earlier one holds up; of rest nothing can be said yet.
@@ -252,7 +258,7 @@ func (d *Desk) sortOut(jobs []*job, old *backlog) (ready, rest []*job) {
 			continue
 		}
 		if !j.verified || now.Before(j.notBefore) || slices.ContainsFunc(j.keys, func(k string) bool { return blocked[k] }) ||
-			lane == 1 && old.holds(j.keys, frontier) {
+			lane == 1 && old.holds(j, frontier) {
 			for _, k := range j.keys {
 				blocked[k] = true
 			}
