@@ -179,7 +179,7 @@ func (d *Desk) refusal(tx Tx, by Actor, t target, o *order) (string, error) {
 		return "There is no text of yours in it.", nil
 	case o.answers() && t.ticket.Requester == "" && o.change.Requester == nil:
 		return "There is nobody to answer: the mail that opened the ticket names no author. Say who it is with !requester.", nil
-	case o.answers() && anyStaffToken.MatchString(o.text):
+	case o.answers() && anyStaffToken().MatchString(o.text):
 		return "The text holds an address that is yours alone. Delete the part of our mail that is in it.", nil
 	}
 	if len(o.cc) > 0 && !o.answers() {

@@ -54,8 +54,8 @@ func (a Aliases) Split(subject string) (rest string, found []string) {
 }
 
 var (
-	aliasNumber = regexp.MustCompile(`^(?:.*#)?\s*([0-9]+)$`)
-	aliasWorded = regexp.MustCompile(`^\pL+[\s.:#]*(?i:id|no|nr)?[\s.:#]*\s([0-9]+)$`)
+	aliasNumber = pattern(`^(?:.*#)?\s*([0-9]+)$`)
+	aliasWorded = pattern(`^\pL+[\s.:#]*(?i:id|no|nr)?[\s.:#]*\s([0-9]+)$`)
 )
 
 // CanonicalAlias is the one form under which an old number is kept, so that #1234, 1234,
@@ -63,7 +63,7 @@ var (
 // capitals.
 func CanonicalAlias(name string) string {
 	name = strings.TrimSpace(strings.Trim(strings.TrimSpace(name), "[]()"))
-	for _, re := range []*regexp.Regexp{aliasNumber, aliasWorded} {
+	for _, re := range []*regexp.Regexp{aliasNumber(), aliasWorded()} {
 		if m := re.FindStringSubmatch(name); m != nil {
 			return "#" + m[1]
 		}

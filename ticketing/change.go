@@ -3,7 +3,6 @@ package ticketing
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -40,12 +39,12 @@ const tagsMax = 50
 
 const tagRule = "a tag is letters, digits and . _ : - in one word of at most 50"
 
-var tagPattern = regexp.MustCompile(`^[\pL\pN][\pL\pN\pM._:-]*$`)
+var tagPattern = pattern(`^[\pL\pN][\pL\pN\pM._:-]*$`)
 
 // cleanTag gives the one form of a tag.
 func cleanTag(tag string) (string, error) {
 	tag = strings.ToLower(strings.TrimSpace(tag))
-	if !tagPattern.MatchString(tag) || len([]rune(tag)) > 50 {
+	if !tagPattern().MatchString(tag) || len([]rune(tag)) > 50 {
 		return "", fmt.Errorf("%w: tag %q: %s", ErrInvalid, tag, tagRule)
 	}
 	return tag, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +46,7 @@ type Lag struct {
 	Dead   int
 }
 
-var consumerName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+var consumerName = pattern(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 
 func (f Filter) check() error {
 	for _, t := range f.Types {
@@ -84,7 +83,7 @@ func (f Filter) passes(e Event) bool {
 // that is there and leaves its place. Who sees some queues only gets these, and cannot
 // change a consumer of others.
 func (d *Desk) PutConsumer(ctx context.Context, by Actor, name string, f Filter, after int64) (c Consumer, err error) {
-	if !consumerName.MatchString(name) {
+	if !consumerName().MatchString(name) {
 		return c, fmt.Errorf("%w: %q is no name of a consumer: small letters, digits, dot, dash, 63 at most", ErrInvalid, name)
 	}
 	for i, q := range f.Queues {

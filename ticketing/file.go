@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"mime"
 	"path"
-	"regexp"
 	"strings"
 
 	"postdesk/ticketing/mail"
@@ -28,10 +27,10 @@ const filesMax = 100
 
 // contentIDPattern is what an image of the text may be called. It stands in a link of
 // Markdown and in a header (RFC 2392), so it is plain.
-var contentIDPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+var contentIDPattern = pattern(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // mediaTypePattern is a type and subtype of RFC 6838 section 4.2.
-var mediaTypePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}$`)
+var mediaTypePattern = pattern(`^[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}$`)
 
 // stagedFile is durable, or on its way with its message.
 type stagedFile struct {
@@ -89,13 +88,13 @@ func (d *Desk) checkFiles(files []File) error {
 		if mail.FileName(f.Name) == "" {
 			return fmt.Errorf("%w: attachment %d has no file name", ErrInvalid, i+1)
 		}
-		if f.Type != "" && !mediaTypePattern.MatchString(f.Type) {
+		if f.Type != "" && !mediaTypePattern().MatchString(f.Type) {
 			return fmt.Errorf("%w: attachment %d: %q is no media type, as application/pdf", ErrInvalid, i+1, f.Type)
 		}
 		if f.ContentID == "" {
 			continue
 		}
-		if !contentIDPattern.MatchString(f.ContentID) {
+		if !contentIDPattern().MatchString(f.ContentID) {
 			return fmt.Errorf("%w: attachment %d: content_id %q: want letters, digits, dots, dashes and underscores", ErrInvalid, i+1, f.ContentID)
 		}
 		if ids[f.ContentID] {
@@ -111,7 +110,7 @@ func mediaType(f File) string {
 		return f.Type
 	}
 	byName, _, _ := mime.ParseMediaType(mime.TypeByExtension(strings.ToLower(path.Ext(f.Name))))
-	if !mediaTypePattern.MatchString(byName) {
+	if !mediaTypePattern().MatchString(byName) {
 		return "application/octet-stream"
 	}
 	return byName

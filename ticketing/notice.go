@@ -2,7 +2,6 @@ package ticketing
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -36,12 +35,12 @@ func (d *Desk) noticeMessageID(t Ticket, n noticeID, domain string) string {
 	return fmt.Sprintf("%s.%s.%s@%s", t.Name(), n, d.keys.sign(macNotice, t.Name(), n.String()), domain)
 }
 
-var ourNoticeID = regexp.MustCompile(`^([A-Z][A-Z0-9]{0,31}-[0-9]{1,18})\.(s[0-9]{1,18}-[0-9]{1,18})\.([0-9A-Za-z]{17})@`)
+var ourNoticeID = pattern(`^([A-Z][A-Z0-9]{0,31}-[0-9]{1,18})\.(s[0-9]{1,18}-[0-9]{1,18})\.([0-9A-Za-z]{17})@`)
 
 // ownNoticeID says which notice, about which ticket, a msg-id belongs to; ok only when its
 // MAC verifies.
 func (d *Desk) ownNoticeID(msgID string) (n noticeID, ticket string, ok bool) {
-	m := ourNoticeID.FindStringSubmatch(msgID)
+	m := ourNoticeID().FindStringSubmatch(msgID)
 	if m == nil || !d.keys.verify(m[3], macNotice, m[1], m[2]) {
 		return noticeID{}, "", false
 	}
@@ -85,4 +84,4 @@ func (d *Desk) staffSeen(token string, ticket int64, name string) (seen int64, o
 
 // anyStaffToken finds what looks like a token of staff in a text that is to leave for a
 // customer: whether it would still verify does not matter.
-var anyStaffToken = regexp.MustCompile(`(?i)[A-Z][A-Z0-9]{0,31}-[0-9]{1,18}\+[0-9]{1,18}\.[0-9a-z]{17}`)
+var anyStaffToken = pattern(`(?i)[A-Z][A-Z0-9]{0,31}-[0-9]{1,18}\+[0-9]{1,18}\.[0-9a-z]{17}`)

@@ -2,7 +2,6 @@ package ticketing
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -43,11 +42,11 @@ func (d *Desk) messageID(t Ticket, o outgoingID, domain string) string {
 }
 
 // ourMessageID reads the form above.
-var ourMessageID = regexp.MustCompile(`^([A-Z][A-Z0-9]{0,31}-[0-9]{1,18})\.([0-9]{1,18}-[0-9]{1,18}(?:-[0-9]{1,18})?)\.([0-9A-Za-z]{17})@`)
+var ourMessageID = pattern(`^([A-Z][A-Z0-9]{0,31}-[0-9]{1,18})\.([0-9]{1,18}-[0-9]{1,18}(?:-[0-9]{1,18})?)\.([0-9A-Za-z]{17})@`)
 
 // ownMessageID says which mail of ours a msg-id belongs to; ok only when its MAC verifies.
 func (d *Desk) ownMessageID(msgID string) (o outgoingID, ok bool) {
-	m := ourMessageID.FindStringSubmatch(msgID)
+	m := ourMessageID().FindStringSubmatch(msgID)
 	if m == nil || !d.keys.verify(m[3], macMsgID, m[1], m[2]) {
 		return outgoingID{}, false
 	}

@@ -94,7 +94,7 @@ const (
 type Directory struct{ rules []rule }
 
 // keyPattern is what a queue may be called; the dash is what joins key and number.
-var keyPattern = regexp.MustCompile(`^[A-Z][A-Z0-9]{0,31}$`)
+var keyPattern = pattern(`^[A-Z][A-Z0-9]{0,31}$`)
 
 // NewDirectory takes the queues in order; the first one with an address has it.
 func NewDirectory(queues []Queue) (*Directory, error) {
@@ -105,7 +105,7 @@ func NewDirectory(queues []Queue) (*Directory, error) {
 	seen := map[string]bool{}
 	for _, q := range queues {
 		for _, key := range append([]string{q.Key}, q.OldKeys...) {
-			if !keyPattern.MatchString(key) {
+			if !keyPattern().MatchString(key) {
 				return nil, fmt.Errorf("queue key %q: want a capital letter, then capital letters and digits", key)
 			}
 			if seen[key] {

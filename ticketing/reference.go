@@ -3,7 +3,6 @@ package ticketing
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -16,13 +15,13 @@ const referencesMax = 50 // of one ticket
 
 const referenceRule = "a reference names a system and what it calls the thing, as github:owner/repo#12, in one word of at most 300 octets"
 
-var referencePattern = regexp.MustCompile(`^[a-z][a-z0-9+.-]{0,30}:[^\s\pC]+$`)
+var referencePattern = pattern(`^[a-z][a-z0-9+.-]{0,30}:[^\s\pC]+$`)
 
 // cleanReference gives the one form of a reference: the system in small letters.
 func cleanReference(ref string) (string, error) {
 	system, name, _ := strings.Cut(strings.TrimSpace(ref), ":")
 	ref = strings.ToLower(system) + ":" + name
-	if !referencePattern.MatchString(ref) || len(ref) > 300 {
+	if !referencePattern().MatchString(ref) || len(ref) > 300 {
 		return "", fmt.Errorf("%w: reference %q: %s", ErrInvalid, ref, referenceRule)
 	}
 	return ref, nil

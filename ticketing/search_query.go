@@ -109,7 +109,7 @@ func (q *searchQuery) add(i searchItem) error {
 	switch i.field {
 	case "queue":
 		for key := range strings.SplitSeq(strings.ToUpper(i.text), ",") {
-			if !keyPattern.MatchString(key) {
+			if !keyPattern().MatchString(key) {
 				return fmt.Errorf("%w: queue:%s: a queue has a key as SUPPORT", ErrInvalid, i.text)
 			}
 			if i.not {

@@ -3,7 +3,6 @@ package ticketing
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -44,7 +43,7 @@ func Topics() []Topic {
 }
 
 // staffName is what a person may be called: it stands in commands and in actors.
-var staffName = regexp.MustCompile(`^[a-z][a-z0-9._-]{0,31}$`)
+var staffName = pattern(`^[a-z][a-z0-9._-]{0,31}$`)
 
 // reservedNames mean something else where a name can stand.
 var reservedNames = []string{"me", "nobody", "none", AllQueues}
@@ -98,7 +97,7 @@ func CheckStaff(staff []Person, dir *Directory, queues []string) error {
 		wrong := func(setting, format string, args ...any) error {
 			return StaffError{i, setting, fmt.Sprintf(format, args...)}
 		}
-		if !staffName.MatchString(p.Name) || slices.Contains(reservedNames, p.Name) {
+		if !staffName().MatchString(p.Name) || slices.Contains(reservedNames, p.Name) {
 			return wrong("name", "%q: want small letters, digits, dots and dashes, as in jane; not %s", p.Name, strings.Join(reservedNames, ", "))
 		}
 		own := map[string][]string{"name": {p.Name}, "address": lowered(p.Addresses), "login": p.Logins}

@@ -37,7 +37,7 @@ func (d *Desk) staffMail(ctx context.Context, raw []byte, m *mail.Message, auth 
 			continue
 		}
 		f := File{Name: cmp.Or(mail.FileName(a.Name), "file"), Type: a.Type, Content: a.Content}
-		if !mediaTypePattern.MatchString(f.Type) {
+		if !mediaTypePattern().MatchString(f.Type) {
 			f.Type = "application/octet-stream"
 		}
 		files = append(files, f)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +42,7 @@ type TemplateError struct {
 func (e TemplateError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Text) }
 
 // syntaxError is how text/template names a place: "template: x:3: …".
-var syntaxError = regexp.MustCompile(`(?s)^template: [^:]*:(\d+):(?:\d+:)? ?(.*)$`)
+var syntaxError = pattern(`(?s)^template: [^:]*:(\d+):(?:\d+:)? ?(.*)$`)
 
 // templateFunctions are all that a template may call. There are no loops either: so
 // what a template makes is no longer than what it was given.
@@ -78,7 +77,7 @@ func templateError(err error) error {
 	if errors.As(err, &known) {
 		return known
 	}
-	m := syntaxError.FindStringSubmatch(err.Error())
+	m := syntaxError().FindStringSubmatch(err.Error())
 	if m == nil {
 		return TemplateError{1, err.Error()}
 	}

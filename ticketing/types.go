@@ -57,7 +57,7 @@ func (t Ticket) Name() string { return t.Queue + "-" + strconv.FormatInt(t.Numbe
 func ParseName(name string) (queue string, number int64, err error) {
 	key, digits, ok := strings.Cut(strings.ToUpper(name), "-")
 	number, numErr := strconv.ParseInt(digits, 10, 64)
-	if !ok || numErr != nil || number < 0 || !keyPattern.MatchString(key) {
+	if !ok || numErr != nil || number < 0 || !keyPattern().MatchString(key) {
 		return "", 0, fmt.Errorf("%w: %q is no ticket name; they look like SUPPORT-7102", ErrInvalid, name)
 	}
 	return key, number, nil

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,14 +31,14 @@ func wrong(setting, format string, args ...any) error {
 }
 
 // hostname is the shape of a domain in mail (RFC 5321 section 4.1.2), in ASCII.
-var hostname = regexp.MustCompile(`^(?i)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$`)
+var hostname = pattern(`^(?i)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$`)
 
 // check finds what can be known to be wrong without looking at the machine.
 func (c *config) check() error {
 	if c.Domain == "" {
 		return wrong("domain", "missing: the domain of your ticket addresses")
 	}
-	if !hostname.MatchString(c.Domain) {
+	if !hostname().MatchString(c.Domain) {
 		return wrong("domain", "%q is no domain name", c.Domain)
 	}
 	if _, err := age(c.KeepEvents); err != nil {
@@ -112,23 +111,23 @@ func (c *config) checkDNS() error {
 }
 
 // authservID is a token of RFC 2045: what a header_checks pattern and a field can hold.
-var authservID = regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+.^_{|}~-]+$`)
+var authservID = pattern(`^[A-Za-z0-9!#$%&'*+.^_{|}~-]+$`)
 
 // fieldAndValue is a header field with a value to look for.
-var fieldAndValue = regexp.MustCompile(`^[A-Za-z0-9-]+:[ \t]*[!-~]+([ !-~]*[!-~])?$`)
+var fieldAndValue = pattern(`^[A-Za-z0-9-]+:[ \t]*[!-~]+([ !-~]*[!-~])?$`)
 
 func (c *config) checkTrust() error {
 	t := c.Trust
 	switch {
-	case t.AuthservID != "" && !authservID.MatchString(t.AuthservID):
+	case t.AuthservID != "" && !authservID().MatchString(t.AuthservID):
 		return wrong("trust.authserv_id", "%q: want the name that your filter writes first in Authentication-Results, as mx.example.org", t.AuthservID)
 	case t.AuthservPlace != verify.Above && t.AuthservPlace != verify.Below:
 		return wrong("trust.authserv_place", "%q is neither above nor below", t.AuthservPlace)
-	case t.SpamHeader != "" && !fieldAndValue.MatchString(t.SpamHeader):
+	case t.SpamHeader != "" && !fieldAndValue().MatchString(t.SpamHeader):
 		return wrong("trust.spam_header", "%q: want a field and its value, as X-Spam: Yes", t.SpamHeader)
 	}
 	for _, h := range t.Hostname {
-		if !hostname.MatchString(h) {
+		if !hostname().MatchString(h) {
 			return wrong("trust.hostname", "%q is no host name", h)
 		}
 	}
@@ -171,7 +170,7 @@ func (c *config) checkQueues() error {
 	}
 	for i, q := range c.Queues {
 		setting := fmt.Sprintf("queue[%d].", i)
-		if !hostname.MatchString(q.Domain) {
+		if !hostname().MatchString(q.Domain) {
 			return wrong(setting+"domain", "%q is no domain name", q.Domain)
 		}
 		if q.FirstNumber < 1 {
@@ -201,7 +200,7 @@ func (q queueConfig) checkTrust(setting string) error {
 	field, group := strings.CutPrefix(q.Automatic, ticketing.AutomaticGroup)
 	switch {
 	case q.Automatic == "" || q.Automatic == ticketing.AutomaticTicket || q.Automatic == ticketing.AutomaticFold:
-	case group && headerName.MatchString(field):
+	case group && headerName().MatchString(field):
 	default:
 		return wrong(setting+"automatic", "%q is none of ticket, fold, group:FIELD as group:Subject", q.Automatic)
 	}
@@ -218,7 +217,7 @@ func (q queueConfig) checkTrust(setting string) error {
 		return wrong(setting+"acknowledgement", "%s", err)
 	}
 	for _, form := range q.Forms {
-		if local, domain, ok := strings.Cut(form, "@"); !ok || local == "" || !hostname.MatchString(domain) {
+		if local, domain, ok := strings.Cut(form, "@"); !ok || local == "" || !hostname().MatchString(domain) {
 			return wrong(setting+"forms", "%q is no mail address", form)
 		}
 	}
@@ -226,7 +225,7 @@ func (q queueConfig) checkTrust(setting string) error {
 }
 
 // headerName is a field name (RFC 5322 section 3.6.8) of the usual characters.
-var headerName = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
+var headerName = pattern(`^[A-Za-z0-9-]+$`)
 
 // queueFault says which setting of a queue an error is about: the one whose value it names.
 func queueFault(q queueConfig, err error) string {

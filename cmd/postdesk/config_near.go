@@ -7,12 +7,13 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // unknownSetting is about a name in the file that is none, and shows the nearest ones.
 func unknownSetting(path string, text []byte, row int, name string) error {
 	message := fmt.Sprintf("there is no setting %q%s", name, didYouMean(name, fileNames()))
-	if secret.MatchString(name) {
+	if secret().MatchString(name) {
 		// Who puts a password here must not find it in the journal.
 		return fmt.Errorf("%s:%d: %s; secrets are in files: submission.password_file", path, row, message)
 	}
@@ -20,7 +21,12 @@ func unknownSetting(path string, text []byte, row int, name string) error {
 }
 
 // secret is a name whose value nobody should see.
-var secret = regexp.MustCompile(`(?i)(password|secret|token|api_?key)$`)
+var secret = pattern(`(?i)(password|secret|token|api_?key)$`)
+
+// pattern is compiled when it is used first: most commands check no configuration.
+func pattern(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
 
 // fileNames are all names that the file knows, as its decoder writes them.
 func fileNames() (names []string) {

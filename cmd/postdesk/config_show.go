@@ -134,7 +134,7 @@ func (f *configFile) show(s setting, place, key string, standard reflect.Value) 
 	if out.bare = out.value; s.value.Kind() == reflect.String {
 		out.bare = s.value.String()
 	}
-	if secret.MatchString(s.name) && !s.value.IsZero() {
+	if secret().MatchString(s.name) && !s.value.IsZero() {
 		out.value, out.bare = `"********"`, "********"
 	}
 	row, _ := findLine(f.text, place)

@@ -42,7 +42,7 @@ func shapeOfSubject(subject string) (why string, topic bool) {
 	if words == "" {
 		return "", false
 	}
-	return "the subject of a notice of absence", topics[words] || receipts[words]
+	return "the subject of a notice of absence", topics()[words] || receipts()[words]
 }
 
 // absenceIn is the part of a subject that says it.
@@ -50,18 +50,18 @@ func absenceIn(low string) string {
 	if open := strings.IndexAny(low, "[("); open >= 0 {
 		inside, _, ok := cutAny(low[open+1:], "])")
 		whole := open == 0 || strings.HasSuffix(low, "]") || strings.HasSuffix(low, ")")
-		if inside = strings.TrimSpace(inside); ok && whole && absences[inside] {
+		if inside = strings.TrimSpace(inside); ok && whole && absences()[inside] {
 			return inside
 		}
 	}
 	head := strings.TrimLeft(low, "*\"'«“„!-– ")
-	if all := strings.TrimRight(head, "*\"'»”“!.-– "); absences[all] && !receipts[all] {
+	if all := strings.TrimRight(head, "*\"'»”“!.-– "); absences()[all] && !receipts()[all] {
 		return all
 	}
 	for _, sep := range []string{":", "：", " - ", " – ", " — ", " from ", " von ", " de ", " re ", "!"} {
 		before, _, ok := strings.Cut(head, sep)
 		before = strings.TrimRight(before, " *\"'»”")
-		if ok && absences[before] && (sep == ":" || sep == "：" || !receipts[before]) {
+		if ok && absences()[before] && (sep == ":" || sep == "：" || !receipts()[before]) {
 			return before
 		}
 	}

@@ -42,7 +42,7 @@ func TestClassifyGolden(t *testing.T) {
 // TestHumansInEveryTongue: a mail that a person composes here is never called a machine's,
 // whatever its subject says of absence.
 func TestHumansInEveryTongue(t *testing.T) {
-	for words := range absences {
+	for words := range absences() {
 		for _, subject := range []string{"Re: " + words + ": x", words + " x and the y"} {
 			if a := Parse([]byte("From: jo@customer.example\r\nSubject: " + subject + "\r\n\r\nx\r\n")).Automatic; a.Automatic {
 				t.Errorf("%q: %+v", subject, a)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/base64"
-	"regexp"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -230,10 +229,10 @@ func decodeUTF7(s string) string {
 }
 
 // metaPattern finds the charset that an HTML page names in itself.
-var metaPattern = regexp.MustCompile(`(?i)<meta[^>]{0,200}charset\s*=\s*["']?([\w.:-]{2,40})`)
+var metaPattern = pattern(`(?i)<meta[^>]{0,200}charset\s*=\s*["']?([\w.:-]{2,40})`)
 
 func metaCharset(b []byte) string {
-	if m := metaPattern.FindSubmatch(b[:min(len(b), 2048)]); m != nil {
+	if m := metaPattern().FindSubmatch(b[:min(len(b), 2048)]); m != nil {
 		return string(m[1])
 	}
 	return ""

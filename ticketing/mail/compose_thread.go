@@ -3,7 +3,6 @@ package mail
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -12,7 +11,7 @@ import (
 // Outlook's and Lotus's counters ("Re[2]:", "Re^2:"). Those that are words of a language
 // as well are left out ("Ref: 4711", "R: a survey"), and so is what has a letter or digit
 // right behind the colon ("re:Invent"): a mark too many is better than a word lost.
-var replyPrefix = regexp.MustCompile(`(?i)^\s*(re|aw|sv|antw|vs|ynt|yan|res|odp|odg|ats|atb|bls|rif|vá|σχετ|απ|отв|отг|відп|` +
+var replyPrefix = pattern(`(?i)^\s*(re|aw|sv|antw|vs|ynt|yan|res|odp|odg|ats|atb|bls|rif|vá|σχετ|απ|отв|отг|відп|` +
 	`回复|答复|回覆|答覆|返信|회신|답장|رد|תגובה|ตอบ|ตอบกลับ)` +
 	`\s*(\[\d+\]|\^\d+|\(\d+\))?\s*(:(\s|$|[^[:ascii:]])|：)`)
 
@@ -27,7 +26,7 @@ func ReplySubject(original string) string {
 func BaseSubject(original string) string {
 	subject := cleanText(original)
 	for {
-		m := replyPrefix.FindStringSubmatchIndex(subject)
+		m := replyPrefix().FindStringSubmatchIndex(subject)
 		if m == nil {
 			return subject
 		}

@@ -2,7 +2,6 @@ package mail
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 
@@ -54,7 +53,7 @@ func hidden(s string) string {
 	return ""
 }
 
-var addressInName = regexp.MustCompile(`[^\s<>"'(),;:@]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}`)
+var addressInName = pattern(`[^\s<>"'(),;:@]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}`)
 
 // otherAddress is an address in the display name that is not the mailbox's: many programs
 // show the name alone.
@@ -62,7 +61,7 @@ func otherAddress(a Address) string {
 	if a.Address == "" || !strings.Contains(a.Name, "@") {
 		return ""
 	}
-	for _, found := range addressInName.FindAllString(a.Name, 10) {
+	for _, found := range addressInName().FindAllString(a.Name, 10) {
 		if !strings.EqualFold(found, a.Address) {
 			return found
 		}

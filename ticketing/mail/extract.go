@@ -46,7 +46,7 @@ func isAnswer(m *Message) bool {
 		return true
 	}
 	prefix, _, ok := cutAny(strings.ToLower(strings.TrimSpace(m.Subject)), ":：[^(")
-	return ok && answerPrefixes[strings.TrimSpace(prefix)]
+	return ok && answerPrefixes()[strings.TrimSpace(prefix)]
 }
 
 // answerPrefixes mark answers and what is passed on, in the tongues of mail programs.

@@ -34,7 +34,7 @@ func isSeparator(l textLine) bool {
 	core := strings.TrimLeft(l.low, marks)
 	lead := len(l.low) - len(core)
 	if lead < 2 {
-		return forwards[strings.TrimRight(strings.Trim(core, "*_ "), " :：")]
+		return forwards()[strings.TrimRight(strings.Trim(core, "*_ "), " :：")]
 	}
 	if !strings.ContainsAny(l.low[:lead], "-_=*~–—") {
 		return false
@@ -43,7 +43,7 @@ func isSeparator(l textLine) bool {
 		core = core[:i]
 	}
 	core = strings.Trim(core, marks+":：")
-	if separators[core] || forwards[core] {
+	if separators()[core] || forwards()[core] {
 		return true
 	}
 	for _, start := range []string{"forwarded by ", "original message from ", "forwarded message from "} {
@@ -66,7 +66,7 @@ func (l textLine) label() (kind int, value string) {
 		return 0, ""
 	}
 	name := strings.Trim(s[:n], "*_ ")
-	return labelTable[name], strings.Trim(strings.TrimPrefix(strings.TrimPrefix(s[n:], ":"), "："), "*_ ")
+	return labelTable()[name], strings.Trim(strings.TrimPrefix(strings.TrimPrefix(s[n:], ":"), "："), "*_ ")
 }
 
 // isHeader wants the fields of a header close together. People write "From:" and "To:" of

@@ -50,7 +50,7 @@ func markOf(t html.Token) htmlMark {
 		case "class":
 			mark = markOfClass(a.Val)
 		case "name":
-			if quoteNames[strings.ToLower(a.Val)] && (t.Data == "div" || t.Data == "blockquote") {
+			if quoteNames()[strings.ToLower(a.Val)] && (t.Data == "div" || t.Data == "blockquote") {
 				mark = markQuote
 			}
 		case "data-marker":
@@ -74,11 +74,11 @@ func markOf(t html.Token) htmlMark {
 func markOfID(id string) htmlMark {
 	switch {
 	case id == "":
-	case belowIDs[id]:
+	case belowIDs()[id]:
 		return markBelow
-	case quoteIDs[id] || strings.HasPrefix(id, "yahoo_quoted") || strings.HasPrefix(id, "aolmsgpart"):
+	case quoteIDs()[id] || strings.HasPrefix(id, "yahoo_quoted") || strings.HasPrefix(id, "aolmsgpart"):
 		return markQuote
-	case signIDs[id]:
+	case signIDs()[id]:
 		return markSignature
 	}
 	return markNone
@@ -90,11 +90,11 @@ func markOfClass(all string) htmlMark {
 	}
 	for class := range strings.FieldsSeq(strings.ToLower(all)) {
 		switch {
-		case belowClasses[class]:
+		case belowClasses()[class]:
 			return markBelow
-		case quoteClasses[class]:
+		case quoteClasses()[class]:
 			return markQuote
-		case signClasses[class]:
+		case signClasses()[class]:
 			return markSignature
 		}
 	}

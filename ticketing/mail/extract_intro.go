@@ -2,6 +2,7 @@ package mail
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -41,7 +42,7 @@ func attribution(lines []textLine, i int) int {
 		if n == 1 && beginsISO(l.low) && quotesFollow(lines, i+1) && len(strings.Fields(joined)) <= 9 {
 			return 1
 		}
-		if !endsIntro(joined) && !quotingWords[firstOf(joined)] || strings.Count(joined, "<") > strings.Count(joined, ">") {
+		if !endsIntro(joined) && !quotingWords()[firstOf(joined)] || strings.Count(joined, "<") > strings.Count(joined, ">") {
 			continue
 		}
 		quotes := quotesFollow(lines, i+n)
@@ -84,11 +85,11 @@ func mayIntroduce(l textLine) bool {
 		return true
 	}
 	if !hasDigit(s) {
-		return quotingWords[firstOf(s)]
+		return quotingWords()[firstOf(s)]
 	}
 	word, rest, _ := strings.Cut(s, " ")
 	word = strings.TrimRight(word, ".,:")
-	if s[0] <= '9' || openings[word] || quotingWords[word] || s[0] >= 0x80 && !isLatin(firstRune(s)) {
+	if s[0] <= '9' || openings()[word] || quotingWords()[word] || s[0] >= 0x80 && !isLatin(firstRune(s)) {
 		return true
 	}
 	// "tir. 3. mars", "Thu, 3 Mar", "martes, 3 de": the name of a day.
@@ -119,13 +120,16 @@ func endsIntro(s string) bool {
 	return endsVerb(strings.ToLower(s[max(0, len(s)-48):]))
 }
 
-func endsVerb(low string) bool { return endsWith(low, verbEnds) || endsSaying(low) }
+func endsVerb(low string) bool { return endsWith(low, verbEnds()) || endsSaying(low) }
 
-func endsSaying(low string) bool { return endsWith(low, sayingEnds) }
+func endsSaying(low string) bool { return endsWith(low, sayingEnds()) }
 
 // verbEnds are the verbs by their last word: it is looked up, and the others are not
 // compared. Verbs of scripts without spaces are under the empty word.
-var verbEnds, sayingEnds = byLastWord(verbs), byLastWord(saying)
+var (
+	verbEnds   = sync.OnceValue(func() map[string][]string { return byLastWord(verbs) })
+	sayingEnds = sync.OnceValue(func() map[string][]string { return byLastWord(saying) })
+)
 
 func byLastWord(all []string) map[string][]string {
 	out := map[string][]string{}

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -29,17 +30,17 @@ func newSigns(joined string) signs {
 	s.colon = strings.HasSuffix(end, ":") || strings.HasSuffix(end, "：")
 	s.address, s.moment = tailSigns(end)
 	first := strings.Trim(fields[0], ".,:\"'")
-	s.human = notNames[first]
-	s.opens = openings[first] || fields[0][0] >= '0' && fields[0][0] <= '9' || !isLatin(firstRune(first)) ||
+	s.human = notNames()[first]
+	s.opens = openings()[first] || fields[0][0] >= '0' && fields[0][0] <= '9' || !isLatin(firstRune(first)) ||
 		len(fields) > 1 && (strings.HasSuffix(fields[0], ".") || strings.HasSuffix(fields[0], ",")) && hasDigit(fields[1]+nth(fields, 2))
 	s.date, s.time, s.year = dateSigns(low)
 	s.verbEnd = endsVerb(low)
-	s.quoting = quotingWords[first]
+	s.quoting = quotingWords()[first]
 	s.verb = s.verbEnd || s.quoting || containsVerb(low)
 	s.verbOfAny = endsSaying(low)
 	s.names = areNames(strings.Fields(plain))
 	for _, f := range fields {
-		s.pronoun = s.pronoun || pronouns[strings.Trim(f, ",:.")]
+		s.pronoun = s.pronoun || pronouns()[strings.Trim(f, ",:.")]
 	}
 	return s
 }
@@ -48,7 +49,7 @@ func newSigns(joined string) signs {
 func hasMailOrVerb(joined string) bool {
 	low := strings.ToLower(strings.TrimLeft(joined, "-–—*_=~ \"'[(<>"))
 	word, _, _ := strings.Cut(low, " ")
-	return hasMailbox(low) || quotingWords[strings.Trim(word, ".,:\"'")] || endsVerb(low) || containsVerb(low)
+	return hasMailbox(low) || quotingWords()[strings.Trim(word, ".,:\"'")] || endsVerb(low) || containsVerb(low)
 }
 
 // tailSigns says whether an address stands at the end, or a date or a time.
@@ -71,7 +72,7 @@ func areNames(fields []string) bool {
 	for _, f := range fields {
 		r := firstRune(strings.TrimLeft(f, "\"'(<["))
 		word := strings.Trim(strings.ToLower(f), ".,:\"'()")
-		if unicode.IsLower(r) && !openings[word] && !smallWords[word] && !strings.Contains(word, "@") && !endsWith(word, verbEnds) && !beginsWithMonth(word) {
+		if unicode.IsLower(r) && !openings()[word] && !smallWords()[word] && !strings.Contains(word, "@") && !endsWith(word, verbEnds()) && !beginsWithMonth(word) {
 			small++
 		}
 	}
@@ -93,7 +94,7 @@ func nth(s []string, i int) string {
 
 // verbHeads are the verbs by their first two octets, and whether there are any: a line is
 // looked through once, not once for each verb of forty languages.
-var verbHeads = headsOf(verbs)
+var verbHeads = sync.OnceValue(func() *heads { return headsOf(verbs) })
 
 type heads struct {
 	some  [1 << 16]bool
@@ -110,12 +111,13 @@ func headsOf(words []string) *heads {
 }
 
 func containsVerb(low string) bool {
+	known := verbHeads()
 	for i := 0; i+1 < len(low); i++ {
 		head := uint16(low[i])<<8 | uint16(low[i+1])
-		if !verbHeads.some[head] {
+		if !known.some[head] {
 			continue
 		}
-		for _, v := range verbHeads.words[head] {
+		for _, v := range known.words[head] {
 			if strings.HasPrefix(low[i:], v) && standsAlone(low, i, i+len(v)) {
 				return true
 			}
@@ -204,10 +206,10 @@ func isDayOfMonth(before, after string) bool {
 
 // beginsWithMonth looks only at the few months that begin with the same two octets.
 func beginsWithMonth(s string) bool {
-	return len(s) >= 2 && hasAnyPrefix(s, monthsBy[s[:2]])
+	return len(s) >= 2 && hasAnyPrefix(s, monthsBy()[s[:2]])
 }
 
-var monthsBy = byStart(months)
+var monthsBy = sync.OnceValue(func() map[string][]string { return byStart(months) })
 
 func byStart(all []string) map[string][]string {
 	out := map[string][]string{}

@@ -1,6 +1,9 @@
 package mail
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // The words that mail programs put around what they quote, in their tongues. All are in
 // lower case. A table that is asked by a whole phrase costs the same however long it is.
@@ -26,12 +29,16 @@ var notNames = words(`as|like|what|when|because|since|if|and|but|so|then|he|she|
 // pronouns are not how a program names a writer, Eudora apart.
 var pronouns = words(`my|our|your|his|her|their|mein|meine|unser|unsere|mon|ma|notre|mi|nuestro|nuestra|meu|minha|nosso|mio|mia|nostro|min|mitt|vår|mijn|onze|mój|nasz|můj|náš|мой|моя|наш|i|you|he|she|we|they|ich|du|sie|er|wir|je|tu|nous|vous|elle|ils|yo|usted|él|ella|eu|você|ele|ela|jag|han|hon|hun|ik|jij|hij|zij`)
 
-func words(s string) map[string]bool {
-	out := map[string]bool{}
-	for w := range strings.SplitSeq(s, "|") {
-		out[w] = true
-	}
-	return out
+// words is the set of what stands between bars. As all tables here it is made when it is used
+// first, for most commands of the program read no mail.
+func words(s string) func() map[string]bool {
+	return sync.OnceValue(func() map[string]bool {
+		out := map[string]bool{}
+		for w := range strings.SplitSeq(s, "|") {
+			out[w] = true
+		}
+		return out
+	})
 }
 
 // The fields of a header that Outlook and others write above a history.
@@ -43,23 +50,25 @@ const (
 	labelOther
 )
 
-var labelTable = makeLabels(map[int]string{
-	labelFrom: `from|von|de|da|van|från|fra|od|lähettäjä|feladó|от|от кого|кому от|від|from address|kimden|gönderen|από|expéditeur|remitente|remetente|afsender|avsender|avsändare|nadawca|` +
-		`odesílatel|odosielateľ|sender|mittente|afzender|absender|mitt|发件人|發件人|寄件者|寄件人|差出人|送信元|送信者|보낸 사람|보낸사람|발신|발신인|מאת|من|от|de la|de|expeditor|šalje|pošiljatelj|` +
-		`pošiljatelj|nuo|no|saatja|frá|çəkən|từ|người gửi|dari|จาก|از|d'|de part de|remitent|nork|ze`,
-	labelDate: `sent|date|le|message du|nachricht vom|messaggio del|mensaje del|gesendet|datum|envoyé|envoyé le|enviado|enviado el|enviado em|enviada|enviada em|enviat|fecha|data|inviato|data invio|verzonden|verzonden op|skickat|skickades|sendt|sendt den|dato|` +
-		`wysłano|wysłane|data wysłania|odesláno|odoslané|dátum|dátum|päivämäärä|päiväys|lähetetty|küldve|elküldve|отправлено|дата|дата отправки|надіслано|изпратено|gönderilme|gönderildi|tarih|gönderilme tarihi|` +
-		`στάλθηκε|ημερομηνία|εστάλη|发送时间|发送日期|日期|时间|發送時間|傳送時間|寄件日期|送信日時|日時|送信日|보낸 날짜|보낸날짜|날짜|전송|발송|נשלח|תאריך|تاريخ الإرسال|التاريخ|أرسلت|trimis|data|poslano|datum slanja|išsiųsta|nosūtīts|saadetud|` +
-		`đã gửi|ngày|dikirim|tanggal|ส่ง|วันที่|time`,
-	labelTo: `to|cc|bcc|an|à|a|para|aan|til|till|do|komu|vastaanottaja|címzett|кому|копия|копія|до|kime|alıcı|προς|κοιν|destinataire|destinatario|destinatário|per a|pour|copie à|copie|copia|con copia|kopie an|kopi til|kopie|kopia|kopi|kopio|másolatot kap|bilgi|` +
-		`收件人|收件者|抄送|副本|宛先|cc|받는 사람|받는사람|참조|수신|אל|עותק|إلى|نسخة|către|catre|za|prima|kam|kam|saaja|kellele|đến|tới|kepada|ke|ถึง|na|komu|k|για|ontvanger|empfänger|modtager|mottaker|mottagare`,
-	labelSubject: `subject|betreff|objet|asunto|assunto|oggetto|onderwerp|ämne|emne|temat|předmět|predmet|aihe|tárgy|тема|тема сообщения|относно|konu|θέμα|主题|主題|主旨|標題|标题|件名|표제|제목|נושא|الموضوع|موضوع|subiect|predmet|` +
-		`zadeva|naslov|tema|teema|chủ đề|tiêu đề|perihal|subjek|subyek|เรื่อง|assumpte|gaia|efni|re|betrifft|sujet|ref`,
-	labelOther: `reply-to|beantwoorden - aan|risposta|reply to|answer to|antwort an|répondre à|responder a|rispondi a|antwoord aan|svar til|svara till|importance|priority|wichtigkeit|priorität|importancia|prioridad|priorité|importanza|priorità|belang|vikt|viktighet|` +
-		`attachments|anlagen|anhänge|pièces jointes|datos adjuntos|anexos|allegati|bijlagen|bilagor|vedlegg|附件|添付ファイル|첨부|resent-from|resent-to|sensitivity|categories|kategorien|message-id`,
+var labelTable = sync.OnceValue(func() map[string]int {
+	return labels(map[int]string{
+		labelFrom: `from|von|de|da|van|från|fra|od|lähettäjä|feladó|от|от кого|кому от|від|from address|kimden|gönderen|από|expéditeur|remitente|remetente|afsender|avsender|avsändare|nadawca|` +
+			`odesílatel|odosielateľ|sender|mittente|afzender|absender|mitt|发件人|發件人|寄件者|寄件人|差出人|送信元|送信者|보낸 사람|보낸사람|발신|발신인|מאת|من|от|de la|de|expeditor|šalje|pošiljatelj|` +
+			`pošiljatelj|nuo|no|saatja|frá|çəkən|từ|người gửi|dari|จาก|از|d'|de part de|remitent|nork|ze`,
+		labelDate: `sent|date|le|message du|nachricht vom|messaggio del|mensaje del|gesendet|datum|envoyé|envoyé le|enviado|enviado el|enviado em|enviada|enviada em|enviat|fecha|data|inviato|data invio|verzonden|verzonden op|skickat|skickades|sendt|sendt den|dato|` +
+			`wysłano|wysłane|data wysłania|odesláno|odoslané|dátum|dátum|päivämäärä|päiväys|lähetetty|küldve|elküldve|отправлено|дата|дата отправки|надіслано|изпратено|gönderilme|gönderildi|tarih|gönderilme tarihi|` +
+			`στάλθηκε|ημερομηνία|εστάλη|发送时间|发送日期|日期|时间|發送時間|傳送時間|寄件日期|送信日時|日時|送信日|보낸 날짜|보낸날짜|날짜|전송|발송|נשלח|תאריך|تاريخ الإرسال|التاريخ|أرسلت|trimis|data|poslano|datum slanja|išsiųsta|nosūtīts|saadetud|` +
+			`đã gửi|ngày|dikirim|tanggal|ส่ง|วันที่|time`,
+		labelTo: `to|cc|bcc|an|à|a|para|aan|til|till|do|komu|vastaanottaja|címzett|кому|копия|копія|до|kime|alıcı|προς|κοιν|destinataire|destinatario|destinatário|per a|pour|copie à|copie|copia|con copia|kopie an|kopi til|kopie|kopia|kopi|kopio|másolatot kap|bilgi|` +
+			`收件人|收件者|抄送|副本|宛先|cc|받는 사람|받는사람|참조|수신|אל|עותק|إلى|نسخة|către|catre|za|prima|kam|kam|saaja|kellele|đến|tới|kepada|ke|ถึง|na|komu|k|για|ontvanger|empfänger|modtager|mottaker|mottagare`,
+		labelSubject: `subject|betreff|objet|asunto|assunto|oggetto|onderwerp|ämne|emne|temat|předmět|predmet|aihe|tárgy|тема|тема сообщения|относно|konu|θέμα|主题|主題|主旨|標題|标题|件名|표제|제목|נושא|الموضوع|موضوع|subiect|predmet|` +
+			`zadeva|naslov|tema|teema|chủ đề|tiêu đề|perihal|subjek|subyek|เรื่อง|assumpte|gaia|efni|re|betrifft|sujet|ref`,
+		labelOther: `reply-to|beantwoorden - aan|risposta|reply to|answer to|antwort an|répondre à|responder a|rispondi a|antwoord aan|svar til|svara till|importance|priority|wichtigkeit|priorität|importancia|prioridad|priorité|importanza|priorità|belang|vikt|viktighet|` +
+			`attachments|anlagen|anhänge|pièces jointes|datos adjuntos|anexos|allegati|bijlagen|bilagor|vedlegg|附件|添付ファイル|첨부|resent-from|resent-to|sensitivity|categories|kategorien|message-id`,
+	})
 })
 
-func makeLabels(kinds map[int]string) map[string]int {
+func labels(kinds map[int]string) map[string]int {
 	out := map[string]int{}
 	for kind, all := range kinds {
 		for w := range strings.SplitSeq(all, "|") {

@@ -2,7 +2,6 @@ package mail
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -170,11 +169,11 @@ func (h *headerScan) fields() []field {
 }
 
 // charsetPattern finds what the parts of a message name as their charset.
-var charsetPattern = regexp.MustCompile(`(?i)charset\s*=\s*["']?([\w.:-]{2,40})`)
+var charsetPattern = pattern(`(?i)charset\s*=\s*["']?([\w.:-]{2,40})`)
 
 // anyCharset is the first charset that is named in a message and says something.
 func anyCharset(raw []byte) string {
-	for _, m := range charsetPattern.FindAllSubmatch(raw[:min(len(raw), 64<<10)], 10) {
+	for _, m := range charsetPattern().FindAllSubmatch(raw[:min(len(raw), 64<<10)], 10) {
 		if cs := findCharset(string(m[1])); cs.known() && cs.name != "us-ascii" {
 			return string(m[1])
 		}

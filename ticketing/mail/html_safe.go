@@ -207,10 +207,10 @@ func (r *safeReader) put(url string) string {
 
 // sourcePattern is how bluemonday writes what put gave. Quotes in a text or another
 // attribute are written as references, so that nothing else looks like it.
-var sourcePattern = regexp.MustCompile(` src="(cid:image-[0-9]+)"`)
+var sourcePattern = pattern(` src="(cid:image-[0-9]+)"`)
 
 func (r *safeReader) fillIn(page string) string {
-	return sourcePattern.ReplaceAllStringFunc(page, func(s string) string {
+	return sourcePattern().ReplaceAllStringFunc(page, func(s string) string {
 		url, ok := r.urls[s[len(` src="`):len(s)-1]]
 		if !ok {
 			return ""

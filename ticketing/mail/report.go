@@ -107,7 +107,7 @@ func (d *reading) split() {
 // isLate says whether the reporter goes on trying.
 func (d *reading) isLate() bool {
 	all := d.subject + "\n" + strings.Join(d.lines, "\n")
-	return willRetry.MatchString(all) && !noMore.MatchString(all) && (warningOnly.MatchString(all) || !hasGivenUp.MatchString(all))
+	return willRetry().MatchString(all) && !noMore().MatchString(all) && (warningOnly().MatchString(all) || !hasGivenUp().MatchString(all))
 }
 
 func (d *reading) text(mediaType string) string {

@@ -1,7 +1,6 @@
 package mail
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -177,7 +176,7 @@ func plainAddress(v string) string {
 	}
 	v = strings.Trim(v, "<>\"' ;,")
 	if strings.Contains(v, `\x{`) {
-		v = unitext.ReplaceAllStringFunc(v, func(s string) string {
+		v = unitext().ReplaceAllStringFunc(v, func(s string) string {
 			n, err := strconv.ParseUint(s[3:len(s)-1], 16, 21)
 			if err != nil || n < 0x20 || n >= 0xd800 && n < 0xe000 || n > 0x10ffff {
 				return s
@@ -189,7 +188,7 @@ func plainAddress(v string) string {
 }
 
 // unitext is a character as utf-8-addr-unitext writes it (RFC 6533 section 3).
-var unitext = regexp.MustCompile(`\\x\{[0-9A-Fa-f]{2,6}\}`)
+var unitext = pattern(`\\x\{[0-9A-Fa-f]{2,6}\}`)
 
 // isInnerName says whether a final recipient is only what a site calls the original one
 // inside: no address of Internet mail, or one of the same site. An address elsewhere is
@@ -215,10 +214,10 @@ func withoutType(v string) string {
 var (
 	// An enhanced status code (RFC 3463 section 2), and no part of an IP address or of a
 	// version: the subject is 0 to 7.
-	statusCode = regexp.MustCompile(`(?:^|[^\d.A-Za-z])([245]\.[0-7]\.\d{1,3})(?:[^\d.]|\.(?:\D|$)|$)`)
-	version    = regexp.MustCompile(`(?i)(?:version|release|build|esmtp|exim|sendmail|postfix|domino|server|rev)[ :v(]*\d+\.\d+\.\d+`)
+	statusCode = pattern(`(?:^|[^\d.A-Za-z])([245]\.[0-7]\.\d{1,3})(?:[^\d.]|\.(?:\D|$)|$)`)
+	version    = pattern(`(?i)(?:version|release|build|esmtp|exim|sendmail|postfix|domino|server|rev)[ :v(]*\d+\.\d+\.\d+`)
 	// A reply code (RFC 5321 section 4.2) of failure.
-	replyCode = regexp.MustCompile(`(?:^|[^\w.:/@-])([45][0-57]\d)(?:[\s:;,)\]}>#."'-]|$)`)
+	replyCode = pattern(`(?:^|[^\w.:/@-])([45][0-57]\d)(?:[\s:;,)\]}>#."'-]|$)`)
 )
 
 // StatusIn is the enhanced status code (RFC 3463) in what a server said, empty for none.
@@ -229,10 +228,10 @@ func firstStatus(s string) string {
 	if strings.IndexByte(s, '.') < 0 {
 		return ""
 	}
-	s = version.ReplaceAllString(s, " ")
+	s = version().ReplaceAllString(s, " ")
 	success := ""
 	for range 4 {
-		at := statusCode.FindStringSubmatchIndex(s)
+		at := statusCode().FindStringSubmatchIndex(s)
 		if at == nil {
 			break
 		}
@@ -250,7 +249,7 @@ func firstStatus(s string) string {
 
 // firstCode is the first reply code of failure in a line, 0 when there is none.
 func firstCode(s string) int {
-	at := replyCode.FindStringSubmatch(s)
+	at := replyCode().FindStringSubmatch(s)
 	if at == nil {
 		return 0
 	}

@@ -18,7 +18,7 @@ func (d *reading) says() []*said {
 	if d.spoken == nil {
 		for _, line := range d.lines {
 			line = line[:min(len(line), reportLineMax)]
-			s := &said{text: line, lower: strings.ToLower(line), status: firstStatus(line), code: firstCode(line), names: address.MatchString(line)}
+			s := &said{text: line, lower: strings.ToLower(line), status: firstStatus(line), code: firstCode(line), names: address().MatchString(line)}
 			if strings.HasPrefix(s.status, "2") {
 				s.status = ""
 			}

@@ -1,7 +1,6 @@
 package mail
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -29,21 +28,21 @@ const reportLineMax = 1000
 const atext = "A-Za-z0-9!#$%&'*+/=?^_{|}~\\x60-"
 
 var (
-	address = regexp.MustCompile(`(?:[` + atext + `]+(?:\.+[` + atext + `]+)*\.?|"[^"\s]{1,64}")@[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+`)
+	address = pattern(`(?:[` + atext + `]+(?:\.+[` + atext + `]+)*\.?|"[^"\s]{1,64}")@[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+`)
 	// The line is the address, with marks, a name or a remark around it.
-	onlyAddress = regexp.MustCompile(`^[\s*>.<\[(•·"'|:=,;+-]*(\d{1,3}[.)]\s+)?("[^"]*"\s*)?[\s<\["'(]*(?i:mailto:|smtp:|rfc822;\s*)?@@@[>\])"']*(\s*<@@@>)?\s*([:;,.…-]*|\.\.\.|\(.*|\[.*|<mailto:.*)\s*$`)
+	onlyAddress = pattern(`^[\s*>.<\[(•·"'|:=,;+-]*(\d{1,3}[.)]\s+)?("[^"]*"\s*)?[\s<\["'(]*(?i:mailto:|smtp:|rfc822;\s*)?@@@[>\])"']*(\s*<@@@>)?\s*([:;,.…-]*|\.\.\.|\(.*|\[.*|<mailto:.*)\s*$`)
 	// The line begins with it, and a reason follows.
-	leadingAddress = regexp.MustCompile(`^[\s*>.<\[(•·"'|+-]*(\d{1,3}[.)]\s+)?[\s<\["'(]*(?i:mailto:|smtp:|rfc822;\s*)?@@@[>\])"']*\s*(<@@@>\s*)?([:;,(\[]|\.\.\.|-+\s|=|\son\s|\s\s|\t|/|(?i:is|was|has|does|could|failed|not|[45]\d\d|user|unknown|mailbox|host|said)\b)`)
-	labelled       = regexp.MustCompile(`(?i)(recipients?|rcpt|addressee|(failed|e-?mail|recipient|bad|invalid|unknown|original|intended|destination|rejected|following) address(es)?|adress(e|at)|mailbox|destinat(aire|ario|ário|ion)|empfänger|destinatari|user ?(name)?|宛先|受信者|收件人|адресат|получател[ьюя])[\w/() -]{0,30}\s*[:=]\s*[\s<\["'(]*(smtp:|rfc822;|mailto:)?\s*@@@`)
-	toAddress      = regexp.MustCompile(`(?i)((deliver|delivered|delivery|deliverable|send|sent|sending|message|mail|e-?mail|addressed|relay|failure|failed|reach|delivre|delivré|remis|envoyé|an|entregar|entregado|wasn't able|not|to (the )?(user|recipient|address|mailbox)( named)?|for (the )?(user|recipient|address|mailbox)) ?((message|mail|it|attempt|failed|address)s? )?(to|for|à|a|an|user|zu|address|recipient)?|following|delivered|reach|(user|recipient|account|mailbox|address|addressed)) ?[,:]?\s*[<\["'(]*(smtp:|mailto:)?@@@`)
-	exchangeName   = regexp.MustCompile(`(?i)\bSMTP[=:]\s*@@@`)
-	reasonWord     = regexp.MustCompile(`(?i)unknown|no such|not (exist|found|known|valid|listed|recogni|accept|deliver|allowed|have|our|a valid)|n't (exist|have|like|accept)|invalid|reject|refus|denied|disabled|full|quota|unavailable|fail|undeliver|expired|inactive|suspend|blocked|bounce|timed? ?out|no longer|unreach|too (large|big|long|many)|loop|不明|ありません|できません|не `)
-	otherPerson    = regexp.MustCompile(`(?i)(^[\s>*-]*(from|sender|reply-to|return-path|errors-to|resent-from|message-?id|in-reply-to|references|id|subject|date|sent|cc|bcc|von|de|absender|x-[\w-]+|original sender|expéditeur|remetente|mittente)\s*:|mail from|message-id|envelope[- ](from|sender)|https?://|` +
+	leadingAddress = pattern(`^[\s*>.<\[(•·"'|+-]*(\d{1,3}[.)]\s+)?[\s<\["'(]*(?i:mailto:|smtp:|rfc822;\s*)?@@@[>\])"']*\s*(<@@@>\s*)?([:;,(\[]|\.\.\.|-+\s|=|\son\s|\s\s|\t|/|(?i:is|was|has|does|could|failed|not|[45]\d\d|user|unknown|mailbox|host|said)\b)`)
+	labelled       = pattern(`(?i)(recipients?|rcpt|addressee|(failed|e-?mail|recipient|bad|invalid|unknown|original|intended|destination|rejected|following) address(es)?|adress(e|at)|mailbox|destinat(aire|ario|ário|ion)|empfänger|destinatari|user ?(name)?|宛先|受信者|收件人|адресат|получател[ьюя])[\w/() -]{0,30}\s*[:=]\s*[\s<\["'(]*(smtp:|rfc822;|mailto:)?\s*@@@`)
+	toAddress      = pattern(`(?i)((deliver|delivered|delivery|deliverable|send|sent|sending|message|mail|e-?mail|addressed|relay|failure|failed|reach|delivre|delivré|remis|envoyé|an|entregar|entregado|wasn't able|not|to (the )?(user|recipient|address|mailbox)( named)?|for (the )?(user|recipient|address|mailbox)) ?((message|mail|it|attempt|failed|address)s? )?(to|for|à|a|an|user|zu|address|recipient)?|following|delivered|reach|(user|recipient|account|mailbox|address|addressed)) ?[,:]?\s*[<\["'(]*(smtp:|mailto:)?@@@`)
+	exchangeName   = pattern(`(?i)\bSMTP[=:]\s*@@@`)
+	reasonWord     = pattern(`(?i)unknown|no such|not (exist|found|known|valid|listed|recogni|accept|deliver|allowed|have|our|a valid)|n't (exist|have|like|accept)|invalid|reject|refus|denied|disabled|full|quota|unavailable|fail|undeliver|expired|inactive|suspend|blocked|bounce|timed? ?out|no longer|unreach|too (large|big|long|many)|loop|不明|ありません|できません|не `)
+	otherPerson    = pattern(`(?i)(^[\s>*-]*(from|sender|reply-to|return-path|errors-to|resent-from|message-?id|in-reply-to|references|id|subject|date|sent|cc|bcc|von|de|absender|x-[\w-]+|original sender|expéditeur|remetente|mittente)\s*:|mail from|message-id|envelope[- ](from|sender)|https?://|` +
 		`contact|please (reply|send|forward|e-?mail|write|report|call)|for (further|more|additional)? ?(assistance|help|information)|questions|support|\bfrom:? [<"']*@@@|sent by|by [<"']*@@@|on behalf of|assistance|help ?desk|abuse@|reply to [<"']*@@@|sender [<"']*@@@|copy (of|to)|\breceived from\b|mts-id)`)
-	headerTo     = regexp.MustCompile(`(?i)^[\s>*-]*(to|an|à|para|a|til|till|aan|do|кому|宛先)\s*:`)
-	expandedFrom = regexp.MustCompile(`(?i)(expanded|generated|alias(ed)?|forwarded|redirected) from`)
-	introducing  = regexp.MustCompile(`(?i)(following|these|this|those|below|affected|failed|intended|some|all|any|certain) .{0,30}(recipient|address|user|person|mailbox|people|group|destinat|empfänger)|recipients?\b.{0,60}:\s*$|not (be )?delivered to|deliver(ed|y|ing)? .{0,30}to:?\s*$|(did n[o']t|did not) reach|宛先|以下の|下記の|destinat|empfänger|следующ|addressed to`)
-	bareUser     = regexp.MustCompile(`^[\s*>"'<-]*([A-Za-z0-9][A-Za-z0-9._+-]{0,63})[\s>"':;,]*$`)
+	headerTo     = pattern(`(?i)^[\s>*-]*(to|an|à|para|a|til|till|aan|do|кому|宛先)\s*:`)
+	expandedFrom = pattern(`(?i)(expanded|generated|alias(ed)?|forwarded|redirected) from`)
+	introducing  = pattern(`(?i)(following|these|this|those|below|affected|failed|intended|some|all|any|certain) .{0,30}(recipient|address|user|person|mailbox|people|group|destinat|empfänger)|recipients?\b.{0,60}:\s*$|not (be )?delivered to|deliver(ed|y|ing)? .{0,30}to:?\s*$|(did n[o']t|did not) reach|宛先|以下の|下記の|destinat|empfänger|следующ|addressed to`)
+	bareUser     = pattern(`^[\s*>"'<-]*([A-Za-z0-9][A-Za-z0-9._+-]{0,63})[\s>"':;,]*$`)
 )
 
 // hits are the addresses in the words of a report, in order.
@@ -61,8 +60,8 @@ func (d *reading) hits() []hit {
 	intro := -10
 	for i, line := range d.lines {
 		line = line[:min(len(line), reportLineMax)]
-		found := address.FindAllStringIndex(line, 10)
-		if introducing.MatchString(line) {
+		found := address().FindAllStringIndex(line, 10)
+		if introducing().MatchString(line) {
 			intro = i
 		} else if len(found) == 0 && strings.TrimSpace(line) != "" && i > intro+2 {
 			intro = -10
@@ -70,12 +69,12 @@ func (d *reading) hits() []hit {
 		if len(found) == 0 {
 			continue
 		}
-		all := address.ReplaceAllStringFunc(line, func(s string) string { return cutBefore(s, bareAddress(s)) + "@@@" })
+		all := address().ReplaceAllStringFunc(line, func(s string) string { return cutBefore(s, bareAddress(s)) + "@@@" })
 		for _, at := range found {
 			a := bareAddress(line[at[0]:at[1]])
 			one := line[:at[0]] + cutBefore(line[at[0]:at[1]], a) + "@@@" + line[at[1]:]
 			h := hit{address: a, line: i, tier: tierOf(all, one, intro >= i-3)}
-			h.own = own[strings.ToLower(a)] || daemon.MatchString(a)
+			h.own = own[strings.ToLower(a)] || daemon().MatchString(a)
 			if h.tier != tierNone && len(d.found) < 4*recipientsMax {
 				d.found = append(d.found, h)
 			}
@@ -110,32 +109,32 @@ func isWord(s string) bool {
 // tierOf judges a line in which every address is written @@@; in one, only that in question.
 func tierOf(all, one string, introduced bool) int {
 	switch {
-	case expandedFrom.MatchString(all) && strings.HasPrefix(strings.TrimSpace(all), "("):
+	case expandedFrom().MatchString(all) && strings.HasPrefix(strings.TrimSpace(all), "("):
 		return tierLine
-	case expandedFrom.MatchString(one) && strings.Index(one, "@@@") > expandedFrom.FindStringIndex(one)[0]:
+	case expandedFrom().MatchString(one) && strings.Index(one, "@@@") > expandedFrom().FindStringIndex(one)[0]:
 		return tierText
-	case exchangeName.MatchString(one):
+	case exchangeName().MatchString(one):
 		return tierLine
-	case otherPerson.MatchString(one):
+	case otherPerson().MatchString(one):
 		return tierNone
-	case onlyAddress.MatchString(all):
+	case onlyAddress().MatchString(all):
 		if strings.HasPrefix(strings.TrimSpace(all), "<") || introduced || strings.Count(all, "@@@") == 1 {
 			return tierLine
 		}
 		return tierNamed
-	case headerTo.MatchString(all):
+	case headerTo().MatchString(all):
 		return tierText
-	case labelled.MatchString(one), leadingAddress.MatchString(one):
+	case labelled().MatchString(one), leadingAddress().MatchString(one):
 		return tierLine
 	case introduced && strings.HasPrefix(strings.TrimSpace(all), "@@@"):
 		return tierNamed // a list of them in one line
 	case strings.Contains(strings.ToLower(all), "rcpt to"):
 		return tierWords
-	case toAddress.MatchString(one):
+	case toAddress().MatchString(one):
 		return tierNamed
 	case firstCode(all) != 0 && (strings.Contains(one, "<@@@>") || strings.Contains(one, "for @@@")):
 		return tierNamed
-	case reasonWord.MatchString(all), firstStatus(all) != "", firstCode(all) != 0:
+	case reasonWord().MatchString(all), firstStatus(all) != "", firstCode(all) != 0:
 		return tierWords
 	}
 	return tierText
@@ -183,7 +182,7 @@ func eachOnce(hits []hit) []hit {
 func (d *reading) failedField(hits []hit) []hit {
 	var out []hit
 	for _, v := range d.m.Header("X-Failed-Recipients") {
-		for _, a := range address.FindAllString(v[:min(len(v), 16<<10)], recipientsMax) {
+		for _, a := range address().FindAllString(v[:min(len(v), 16<<10)], recipientsMax) {
 			h := hit{address: bareAddress(a), line: -1}
 			for _, known := range hits {
 				if strings.EqualFold(known.address, h.address) && h.line < 0 {
@@ -205,11 +204,11 @@ func (d *reading) localUsers() []hit {
 	domain := d.m.From[0].Address[strings.LastIndexByte(d.m.From[0].Address, '@')+1:]
 	intro := -10
 	for i, line := range d.lines {
-		if introducing.MatchString(line) {
+		if introducing().MatchString(line) {
 			intro = i
 			continue
 		}
-		word := bareUser.FindStringSubmatch(line)
+		word := bareUser().FindStringSubmatch(line)
 		if word != nil && i <= intro+3 && domain != "" && len(out) < recipientsMax && (line[0] == ' ' || line[0] == '\t') {
 			out = append(out, hit{address: word[1] + "@" + domain, line: i})
 			intro = i

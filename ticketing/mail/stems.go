@@ -4,8 +4,15 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
+	"sync"
 	"unicode"
 )
+
+// pattern is compiled when it is used first: most commands of the program read no mail, and
+// all patterns together cost each of them more than the rest of its start.
+func pattern(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
 
 // stemmed is a pattern of many alternatives that nearly no text matches: looking for one of
 // the strings that a match must hold costs a fiftieth of running the pattern.
@@ -14,12 +21,14 @@ type stemmed struct {
 	stems []string // in lower case; a match holds at least one of them
 }
 
-func mustStem(pattern string) stemmed {
-	w := stemmed{Regexp: regexp.MustCompile(pattern)}
-	if tree, err := syntax.Parse(pattern, syntax.Perl); err == nil {
-		w.stems = stems(tree.Simplify())
-	}
-	return w
+func stemmedPattern(expr string) func() stemmed {
+	return sync.OnceValue(func() stemmed {
+		w := stemmed{Regexp: regexp.MustCompile(expr)}
+		if tree, err := syntax.Parse(expr, syntax.Perl); err == nil {
+			w.stems = stems(tree.Simplify())
+		}
+		return w
+	})
 }
 
 // MatchString is the pattern's own, after the quick look. What is equal only when case is

@@ -23,7 +23,7 @@ func TestStemsLoseNothing(t *testing.T) {
 		lines = append(lines, strings.Split(string(raw), "\n")...)
 	}
 	matched := map[string]int{}
-	for name, w := range map[string]stemmed{"undelivered": undelivered, "perhaps": perhaps} {
+	for name, w := range map[string]stemmed{"undelivered": undelivered(), "perhaps": perhaps()} {
 		if len(w.stems) == 0 {
 			t.Errorf("%s has no stems: nothing is won", name)
 		}
