@@ -164,8 +164,14 @@ func servePour(ctx context.Context, args []string) error {
 	return errors.Join(errs...)
 }
 
-// pourOne is one of the senders.
+// pourOne is one of the senders. It keeps its connection, as Postfix does while it has more.
 func pourOne(ctx context.Context, socket string, rate int, unique string, many bool, first int) error {
+	s, err := dial(ctx, &contender{socket: socket})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.conn.Close() }()
+	commands := "MAIL FROM:<bounces@flood.example>\r\nRCPT TO:<new@" + lab.Domain + ">\r\nDATA\r\n"
 	tick := time.NewTicker(time.Second * floodSenders / time.Duration(rate))
 	defer tick.Stop()
 	for n := first; ; n += floodSenders {
@@ -178,8 +184,10 @@ func pourOne(ctx context.Context, socket string, rate int, unique string, many b
 		if many {
 			from = fmt.Sprintf("flood%d@flood.example", n)
 		}
-		raw := fmt.Appendf(nil, "From: <%s>\r\nSubject: flood\r\n\r\n%s-%d\r\n", from, unique, n)
-		if err := hand(context.WithoutCancel(ctx), socket, raw); err != nil {
+		if err := s.say(commands, 2, 2, 3); err != nil {
+			return err
+		}
+		if err := s.say(fmt.Sprintf("From: <%s>\r\nSubject: flood\r\n\r\n%s-%d\r\n.\r\n", from, unique, n), 2); err != nil {
 			return err
 		}
 	}

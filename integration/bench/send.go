@@ -62,23 +62,12 @@ func deliver(ctx context.Context, c *contender, p *pool, connections int, more f
 
 // session is one connection. Commands are pipelined (RFC 2920), as Postfix does.
 func session(ctx context.Context, c *contender, p *pool, unique string, next func() (int, bool)) ([]delivery, error) {
-	network, hello := "unix", "LHLO"
-	if c.smtp {
-		network, hello = "tcp", "EHLO"
-	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, network, c.socket)
+	s, err := dial(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = conn.Close() }()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	s := &client{conn, bufio.NewReader(conn)}
-	if err := s.replies(2); err != nil {
-		return nil, err
-	}
-	if err := s.say(hello+" load.example\r\n", 2); err != nil {
-		return nil, err
-	}
+	defer func() { _ = s.conn.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = s.conn.Close() })()
 	commands := "MAIL FROM:<customer@" + lab.SignedDomain + ">\r\nRCPT TO:<" + c.recipient + ">\r\nDATA\r\n"
 	var done []delivery
 	var buf []byte
@@ -88,7 +77,7 @@ func session(ctx context.Context, c *contender, p *pool, unique string, next fun
 		if err := s.say(commands, 2, 2, 3); err != nil {
 			return done, err
 		}
-		if _, err := conn.Write(buf); err != nil {
+		if _, err := s.conn.Write(buf); err != nil {
 			return done, err
 		}
 		sent := time.Now()
@@ -103,6 +92,26 @@ func session(ctx context.Context, c *contender, p *pool, unique string, next fun
 type client struct {
 	conn net.Conn
 	r    *bufio.Reader
+}
+
+// dial opens a connection and says hello.
+func dial(ctx context.Context, c *contender) (*client, error) {
+	network, hello := "unix", "LHLO"
+	if c.smtp {
+		network, hello = "tcp", "EHLO"
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, c.socket)
+	if err != nil {
+		return nil, err
+	}
+	s := &client{conn, bufio.NewReader(conn)}
+	if err = s.replies(2); err == nil {
+		err = s.say(hello+" load.example\r\n", 2)
+	}
+	if err != nil {
+		_ = conn.Close()
+	}
+	return s, err
 }
 
 // say writes and wants replies of these classes.
