@@ -151,7 +151,7 @@ func TestSections(t *testing.T) {
 	if s.binary, err = lab.Build(t.Context(), t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	rows := map[string]int{"floors": 8, "flood": 3, "through": 4, "slow": 2, "replies": 1, "start": 1, "disk": 1}
+	rows := map[string]int{"floors": 8, "flood": 3, "through": 4, "slow": 2, "replies": 4, "start": 1, "disk": 1}
 	for _, sec := range sections() {
 		want, ok := rows[sec.name]
 		if !ok {

@@ -20,7 +20,8 @@ const replyWorkers = 4 // connections: the default of submission.workers
 
 // replies are answers that go out through Postfix's submission port, with TLS and login,
 // beside as many of the same size by smtp-source. That speaks neither, so that it is given a
-// plain port of the same Postfix.
+// plain port of the same Postfix. What TLS and login alone cost is shown by a client that has
+// nothing else to do.
 func replies(ctx context.Context, s settings, r *report) error {
 	if err := lab.Need("smtp-source"); err != nil {
 		return err
@@ -41,20 +42,7 @@ func replies(ctx context.Context, s settings, r *report) error {
 		if err != nil {
 			return err
 		}
-		var ours, theirs []float64
-		for round := range s.rounds {
-			rate, err := o.round(ctx, round)
-			if err != nil {
-				return fmt.Errorf("postdesk, round %d: %w", round+1, err)
-			}
-			ours = append(ours, rate)
-			if rate, err = o.source(ctx, plain); err != nil {
-				return fmt.Errorf("smtp-source, round %d: %w", round+1, err)
-			}
-			theirs = append(theirs, rate)
-		}
-		r.add(row{what: fmt.Sprintf("replies submitted, %d connections", replyWorkers), unit: "mails/s", ours: ours, peer: "smtp-source", theirs: theirs, goal: 0.8})
-		return nil
+		return o.compare(ctx, s.rounds, r, plain)
 	})
 }
 
@@ -86,6 +74,8 @@ type outgoing struct {
 	api       *lab.Client
 	tickets   []lab.Ticket
 	submitted chan time.Time
+	agent     int // process
+	written   int // replies on each ticket
 }
 
 func newOutgoing(ctx context.Context, l *lab.Lab, c *contender, a *lab.Agent, mails int) (*outgoing, error) {
@@ -99,7 +89,7 @@ func newOutgoing(ctx context.Context, l *lab.Lab, c *contender, a *lab.Agent, ma
 	if err := a.Drained(ctx); err != nil {
 		return nil, err
 	}
-	o := &outgoing{lab: l, submitted: make(chan time.Time, 1<<16)}
+	o := &outgoing{lab: l, submitted: make(chan time.Time, 1<<16), agent: c.pid}
 	if o.api, err = a.Client(ctx, "bench", "admin"); err != nil {
 		return nil, err
 	}
@@ -117,25 +107,27 @@ func newOutgoing(ctx context.Context, l *lab.Lab, c *contender, a *lab.Agent, ma
 	return o, nil
 }
 
-// round writes a reply on each ticket while outgoing mail is held, lets it go, and gives the
-// mails a second until the last one is submitted.
-func (o *outgoing) round(ctx context.Context, round int) (float64, error) {
+// write puts a reply on each ticket while outgoing mail is held.
+func (o *outgoing) write(ctx context.Context) error {
 	if err := o.api.Hold(ctx, true); err != nil {
-		return 0, err
+		return err
 	}
+	o.written++
 	errs := make([]error, 8)
 	var wg sync.WaitGroup
 	for w := range errs {
 		wg.Go(func() {
 			for i := w; i < len(o.tickets) && errs[w] == nil; i += len(errs) {
-				_, errs[w] = o.api.Reply(ctx, o.tickets[i].Name, fmt.Sprintf("bench-%d-%d", round, i), "Please try it once more, with the lid closed.\n")
+				_, errs[w] = o.api.Reply(ctx, o.tickets[i].Name, fmt.Sprintf("bench-%d-%d", o.written, i), "Please try it once more, with the lid closed.\n")
 			}
 		})
 	}
 	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return 0, err
-	}
+	return errors.Join(errs...)
+}
+
+// release lets the replies go, and gives the mails a second until the last one is submitted.
+func (o *outgoing) release(ctx context.Context) (float64, error) {
 	start := time.Now()
 	if err := o.api.Hold(ctx, false); err != nil {
 		return 0, err
@@ -150,14 +142,19 @@ func (o *outgoing) round(ctx context.Context, round int) (float64, error) {
 			return 0, ctx.Err()
 		}
 	}
-	return float64(len(o.tickets)) / last.Sub(start).Seconds(), o.lab.Empty(ctx)
+	return float64(len(o.tickets)) / last.Sub(start).Seconds(), nil
+}
+
+// last is the reply that came to the sink last.
+func (o *outgoing) last() lab.Mail {
+	mails := o.lab.Sink.Mails()
+	return mails[len(mails)-1]
 }
 
 // source submits as many mails as there are tickets: the bytes of the last reply.
 func (o *outgoing) source(ctx context.Context, address string) (float64, error) {
-	mails := o.lab.Sink.Mails()
 	raw := filepath.Join(o.lab.Dir, "reply")
-	if err := os.WriteFile(raw, bytes.ReplaceAll(mails[len(mails)-1].Data, []byte("\r\n"), []byte("\n")), 0o600); err != nil {
+	if err := os.WriteFile(raw, bytes.ReplaceAll(o.last().Data, []byte("\r\n"), []byte("\n")), 0o600); err != nil {
 		return 0, err
 	}
 	cmd := exec.CommandContext(ctx, "smtp-source", "-d", "-s", strconv.Itoa(replyWorkers), "-m", strconv.Itoa(len(o.tickets)), "-F", raw,
@@ -166,5 +163,5 @@ func (o *outgoing) source(ctx context.Context, address string) (float64, error) 
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("%w: %s", err, out)
 	}
-	return float64(len(o.tickets)) / time.Since(start).Seconds(), o.lab.Empty(ctx)
+	return float64(len(o.tickets)) / time.Since(start).Seconds(), nil
 }
