@@ -4,7 +4,6 @@
 package submission
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,8 +14,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"postdesk/ticketing"
 )
 
 // Config says where and how to submit.
@@ -50,12 +47,6 @@ func NewClient(cfg Config) *Client {
 	return &Client{cfg: cfg}
 }
 
-// Outcome is a mail that the server has taken.
-type Outcome struct {
-	QueueID string // Postfix's, empty when the answer does not tell it
-	Reply   string
-}
-
 // Kind says whose fault a failure is, and so what is to be done.
 type Kind int
 
@@ -79,27 +70,6 @@ type Failure struct {
 func (f *Failure) Error() string { return fmt.Sprintf("submission, %s: %v", f.Stage, f.Err) }
 
 func (f *Failure) Unwrap() error { return f.Err }
-
-// Submit hands one mail over. The error is a *Failure, or that of ctx.
-func (c *Client) Submit(ctx context.Context, o ticketing.Outgoing, raw []byte) (Outcome, error) {
-	for {
-		s, fresh, err := c.get(ctx)
-		if err != nil {
-			return Outcome{}, err
-		}
-		out, err := c.transact(ctx, s, o, raw)
-		var f *Failure
-		if !errors.As(err, &f) || f.Code != 0 {
-			c.put(s, err)
-			return out, err
-		}
-		s.Close()
-		// A connection that the server closed while it was idle says nothing about the mail.
-		if fresh || f.Stage != "MAIL" || ctx.Err() != nil {
-			return out, err
-		}
-	}
-}
 
 func (c *Client) get(ctx context.Context) (s *session, fresh bool, err error) {
 	c.mu.Lock()
@@ -234,70 +204,6 @@ func code(err error) int {
 	return 0
 }
 
-// transact is one mail transaction (RFC 5321 section 3.3).
-func (c *Client) transact(ctx context.Context, s *session, o ticketing.Outgoing, raw []byte) (Outcome, error) {
-	stop := context.AfterFunc(ctx, func() { s.Close() })
-	defer stop()
-	addresses := o.Recipient + o.ReversePath
-	needs := strings.ContainsFunc(addresses, func(r rune) bool { return r > 127 }) || headerIsUTF8(raw)
-	if needs && !s.has("SMTPUTF8") {
-		return Outcome{}, &Failure{Kind: Recipient, Stage: "MAIL", Code: 550, Err: errors.New("the address needs SMTPUTF8, which the server does not offer")}
-	}
-	if strings.ContainsAny(addresses, "\r\n") { // it would be commands
-		return Outcome{}, &Failure{Kind: Recipient, Stage: "MAIL", Code: 550, Err: errors.New("the address has an end of line in it")}
-	}
-	if err := s.run([]step{
-		{"MAIL", s.mail(o.ReversePath, o.EnvelopeID, len(raw), needs), 250},
-		{"RCPT", s.rcpt(o), 25},
-		{"DATA", "DATA", 354},
-	}); err != nil {
-		return Outcome{}, err
-	}
-	reply, err := s.send(raw)
-	if err != nil {
-		return Outcome{}, err
-	}
-	return Outcome{QueueID: queueID(reply), Reply: reply}, nil
-}
-
-func (s *session) mail(from, envelope string, size int, utf8 bool) string {
-	command := "MAIL FROM:<" + from + ">"
-	if s.has("8BITMIME") {
-		command += " BODY=8BITMIME"
-	}
-	if s.has("SIZE") && size > 0 {
-		command += fmt.Sprintf(" SIZE=%d", size)
-	}
-	if utf8 {
-		command += " SMTPUTF8"
-	}
-	// RET=HDRS and ENVID: a report is tied to this mail, and is small (RFC 3461).
-	if s.has("DSN") {
-		command += " RET=HDRS"
-		if envelope != "" {
-			command += " ENVID=" + xtext(envelope)
-		}
-	}
-	return command
-}
-
-func (s *session) rcpt(o ticketing.Outgoing) string {
-	command := "RCPT TO:<" + o.Recipient + ">"
-	switch {
-	case !s.has("DSN"):
-	case o.ReversePath == "": // there is nobody to report to (RFC 5321 section 6.1)
-		command += " NOTIFY=NEVER"
-	default:
-		command += " NOTIFY=FAILURE,DELAY"
-	}
-	return command
-}
-
-func headerIsUTF8(raw []byte) bool {
-	header, _, _ := bytes.Cut(raw, []byte("\r\n\r\n"))
-	return bytes.ContainsFunc(header, func(r rune) bool { return r > 127 })
-}
-
 // classify says whose fault a refusal is. What may be a matter of our login or our
 // Postfix's configuration is ours: an answer must not die of it.
 func classify(stage string, err error) *Failure {
@@ -330,18 +236,6 @@ func subjectOf(text string) string {
 	status, _, _ := strings.Cut(text, " ")
 	if parts := strings.Split(status, "."); len(parts) == 3 {
 		return parts[1]
-	}
-	return ""
-}
-
-// queueID reads Postfix's "2.0.0 Ok: queued as 4Z1…".
-func queueID(reply string) string {
-	_, id, ok := strings.Cut(reply, "queued as ")
-	if !ok {
-		return ""
-	}
-	if f := strings.Fields(id); len(f) > 0 {
-		return f[0]
 	}
 	return ""
 }

@@ -27,11 +27,13 @@ type claim struct {
 	until time.Time
 }
 
-// outcome is one that a worker waits for to be recorded: what is sent and not recorded goes out
-// again after a crash, with its Message-ID, and that is no more than a mail for each worker.
+// outcome is one that a worker waits for to be recorded before it hands over another mail: what
+// is sent and not recorded goes out again after a crash, with its Message-ID, and that is no more
+// than a mail for each worker.
 type outcome struct {
 	ticketing.Settlement
-	done chan<- struct{}
+	ticket int64
+	done   chan<- struct{}
 }
 
 // flow submits what is due until ctx ends or something of ours fails, and then puts back what
@@ -41,27 +43,29 @@ func (q *Queue) flow(ctx context.Context) {
 	on, stop := context.WithCancel(ctx)
 	defer stop()
 	claims, work := make(chan []claim), make(chan claim, q.workers)
-	outcomes := make(chan outcome)
-	ended := make(chan int64, 2*q.workers) // tickets
+	outcomes := make(chan outcome, q.workers) // the next mail is begun while others are recorded
+	// Tickets whose mail has ended: of a worker one mail may wait to be recorded, one is under way,
+	// and one is waiting.
+	ended := make(chan int64, 3*q.workers)
 	go q.claim(on, claims)
 	var workers, settling sync.WaitGroup
-	var busy atomic.Int64 // workers that have a mail
-	settling.Go(func() { q.settleAll(ctx, outcomes, &busy) })
+	var busy atomic.Int64 // workers that send a mail, or whose outcome is not recorded
+	settling.Go(func() { q.settleAll(ctx, outcomes, ended, &busy) })
 	for range q.workers {
 		workers.Go(func() {
 			done := make(chan struct{}, 1)
+			done <- struct{}{}
 			for c := range work {
+				t, err := q.begin(ctx, on, c)
+				<-done // of the mail before
 				busy.Add(1)
-				s, well := q.submit(ctx, on, c)
+				s, well := q.end(ctx, on, c, t, err)
 				if !well {
 					// Before the outcome is recorded, or the mail is claimed again at once. From here on
 					// all is put back, so that none goes out before an older one of its ticket.
 					stop()
 				}
-				outcomes <- outcome{s, done}
-				<-done
-				busy.Add(-1)
-				ended <- c.Ticket
+				outcomes <- outcome{s, c.Ticket, done}
 			}
 		})
 	}
@@ -165,21 +169,55 @@ func (l *line) ended(ticket int64) {
 	}
 }
 
-// submit sends one mail and says how it ended, also when ctx ends meanwhile, and whether those
-// behind it can go. It is put back when the desk stops, when the trouble of another one would
-// be its own, both of which end on, and when too little is left of the lease: after it somebody
-// may take the mail back, and it must not go out then.
-func (q *Queue) submit(ctx, on context.Context, c claim) (s ticketing.Settlement, well bool) {
-	s = ticketing.Settlement{State: ticketing.OutQueued, Untried: true}
-	if on.Err() == nil && time.Until(c.until) >= q.lease/2 {
-		s, well = q.attempt(ctx, c.Outgoing)
+// begin brings a mail to where only its text is missing, while the outcome of the one before it
+// is recorded. It gives neither for a mail that must not go.
+func (q *Queue) begin(ctx, on context.Context, c claim) (*Transaction, error) {
+	if !q.mayGo(on, c) {
+		return nil, nil
+	}
+	raw, err := q.source.Raw(ctx, c.Raw)
+	if err != nil {
+		return nil, &Failure{Kind: Ours, Stage: "store", Err: err}
+	}
+	work, cancel := q.time(ctx)
+	defer cancel()
+	return q.client.Begin(work, c.Outgoing, raw)
+}
+
+// end sends a mail that was begun and says how it ended, also when ctx ends meanwhile, and
+// whether those behind it can go.
+func (q *Queue) end(ctx, on context.Context, c claim, t *Transaction, err error) (s ticketing.Settlement, well bool) {
+	switch {
+	case err != nil:
+		s, well = q.failed(c.Outgoing, err)
+	case t != nil && q.mayGo(on, c):
+		work, cancel := q.time(ctx)
+		defer cancel()
+		s, well = q.send(work, c.Outgoing, t)
+	default:
+		if t != nil {
+			t.Abandon()
+		}
+		s = ticketing.Settlement{State: ticketing.OutQueued, Untried: true}
 	}
 	s.Outgoing = c.ID
 	return s, well
 }
 
+// mayGo is false when the desk stops, when the trouble of another mail would be that of this one,
+// both of which end on, and when too little is left of the lease: after it somebody may take the
+// mail back, and it must not go out then.
+func (q *Queue) mayGo(on context.Context, c claim) bool {
+	return on.Err() == nil && time.Until(c.until) >= q.lease/2
+}
+
+// time is what a mail has that is on its way; a stop lets it end.
+func (q *Queue) time(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), q.lease/2)
+}
+
 // settleAll records outcomes, also after ctx: what the server has taken must not go out again.
-func (q *Queue) settleAll(ctx context.Context, outcomes <-chan outcome, busy *atomic.Int64) {
+func (q *Queue) settleAll(ctx context.Context, outcomes <-chan outcome, ended chan<- int64, busy *atomic.Int64) {
 	for last := (time.Time{}); ; last = time.Now() {
 		o, more := <-outcomes
 		if !more {
@@ -188,15 +226,17 @@ func (q *Queue) settleAll(ctx context.Context, outcomes <-chan outcome, busy *at
 		all := []outcome{o}
 		for due := time.After(settleEvery - time.Since(last)); due != nil && int64(len(all)) < busy.Load(); {
 			select {
-			case o := <-outcomes: // it is open while a worker waits
+			case o := <-outcomes: // as long as somebody is busy it is open, or has more
 				all = append(all, o)
 			case <-due:
 				due = nil
 			}
 		}
 		q.settle(ctx, all)
+		busy.Add(-int64(len(all)))
 		for _, o := range all {
 			o.done <- struct{}{}
+			ended <- o.ticket
 		}
 	}
 }

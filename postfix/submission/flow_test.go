@@ -36,8 +36,11 @@ func (s *source) due(n int64) {
 
 func (m *msa) taken() int { m.mu.Lock(); defer m.mu.Unlock(); return len(m.accepted) }
 
+func (m *msa) waiting() int { m.mu.Lock(); defer m.mu.Unlock(); return m.begun - len(m.accepted) }
+
 // Outcomes that come together are recorded together. While none can be recorded, no more goes out
-// than a mail for each worker: all of that would go out again after a crash.
+// than a mail for each worker: all of that would go out again after a crash. Of the next ones the
+// server knows the envelopes already.
 func TestOutcomesTogether(t *testing.T) {
 	m := newMSA(t)
 	held := make(chan struct{})
@@ -54,7 +57,7 @@ func TestOutcomesTogether(t *testing.T) {
 	s.due(60)
 	run(t, NewQueue(m.client(nil), s, 4, nil))
 	t.Cleanup(release)
-	until(t, "a mail of each worker", func() bool { return m.taken() >= 4 })
+	until(t, "a mail of each worker, and the next", func() bool { return m.taken() >= 4 && m.waiting() >= 4 })
 	until(t, "the workers to stand still", func() bool {
 		before := m.taken()
 		time.Sleep(50 * time.Millisecond)
@@ -69,6 +72,31 @@ func TestOutcomesTogether(t *testing.T) {
 	defer mu.Unlock()
 	if n := m.taken(); n != 60 || slices.Max(sizes) < 2 {
 		t.Errorf("%d mails went out; recorded at once: %v", n, sizes)
+	}
+}
+
+// A stop takes back the mails that wait for those before them to be recorded.
+func TestStopWhileRecording(t *testing.T) {
+	m := newMSA(t)
+	held := make(chan struct{})
+	s := &recording{settle: func([]ticketing.Settlement) error { <-held; return nil }}
+	s.due(20)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	done := make(chan struct{})
+	go func() { defer close(done); _ = NewQueue(m.client(nil), s, 2, nil).Run(ctx) }()
+	until(t, "two mails, and the next two", func() bool { return m.taken() == 2 && m.waiting() == 2 })
+	stop()
+	close(held)
+	<-done
+	back := 0
+	for _, st := range s.settled {
+		if st.Untried {
+			back++
+		}
+	}
+	if m.taken() != 2 || len(s.order) != 2 || back < 2 || len(s.queued) != 18 {
+		t.Errorf("%d went out and %d are recorded, want 2; %d were put back, %d of 18 are queued", m.taken(), len(s.order), back, len(s.queued))
 	}
 }
 

@@ -65,16 +65,9 @@ func (q *Queue) Run(ctx context.Context) error {
 	return nil
 }
 
-// attempt says how it ended, and whether all is well on our side.
-func (q *Queue) attempt(ctx context.Context, o ticketing.Outgoing) (s ticketing.Settlement, well bool) {
-	raw, err := q.source.Raw(ctx, o.Raw)
-	if err != nil {
-		return q.failed(o, &Failure{Kind: Ours, Stage: "store", Err: err})
-	}
-	// A stop lets a mail that is on its way end.
-	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), q.lease/2)
-	defer cancel()
-	out, err := q.client.Submit(work, o, raw)
+// send hands a mail over, and says how it ended and whether all is well on our side.
+func (q *Queue) send(ctx context.Context, o ticketing.Outgoing, t *Transaction) (s ticketing.Settlement, well bool) {
+	out, err := t.Send(ctx)
 	if err != nil {
 		return q.failed(o, err)
 	}

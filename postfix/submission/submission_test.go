@@ -32,6 +32,7 @@ type msa struct {
 	mu       sync.Mutex
 	refuse   map[string]*smtp.SMTPError // by stage
 	accepted []string                   // recipients
+	begun    int                        // recipients that were named
 	logins   int
 	envelope *smtp.MailOptions
 	slow     func(to string) // called before a mail is taken
@@ -119,6 +120,9 @@ func (s *transaction) Mail(_ string, o *smtp.MailOptions) error {
 
 func (s *transaction) Rcpt(to string, _ *smtp.RcptOptions) error {
 	s.to = append(s.to, to)
+	s.m.mu.Lock()
+	s.m.begun++
+	s.m.mu.Unlock()
 	return s.m.at("RCPT")
 }
 
