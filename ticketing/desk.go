@@ -71,12 +71,13 @@ type Desk struct {
 	mu       sync.Mutex
 	appended chan struct{} // closed and replaced when events were appended
 	newest   atomic.Int64  // event that is committed; what is after it need not be read
-	filled   atomic.Bool   // the index of words
-	erasing  sync.Mutex    // one erasure at a time
-	making   sync.RWMutex  // mail is made of what was written; an erasure has it alone
-	forgets  atomic.Bool   // mail may come that was erased
-	texts    texts         // for the index of words
-	seen     sync.Map      // how far our own consumers have come: name, sequence number
+	tail     tail
+	filled   atomic.Bool  // the index of words
+	erasing  sync.Mutex   // one erasure at a time
+	making   sync.RWMutex // mail is made of what was written; an erasure has it alone
+	forgets  atomic.Bool  // mail may come that was erased
+	texts    texts        // for the index of words
+	seen     sync.Map     // how far our own consumers have come: name, sequence number
 }
 
 // addresses are the queues of a desk, as they are at one time.

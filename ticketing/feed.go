@@ -3,6 +3,9 @@ package ticketing
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sort"
+	"sync"
 	"time"
 )
 
@@ -16,13 +19,48 @@ func (g Gone) Error() string {
 	return fmt.Sprintf("the events after %d are not kept any more; the oldest that is there is %d", g.After, g.Oldest)
 }
 
+// nearEnd is how far from the end of the feed those who follow it share what they read.
+const nearEnd = 500
+
+// tail is what was read last at the end of the feed. All who follow it are woken by the same
+// commit, and ask for nearly the same.
+type tail struct {
+	mu     sync.Mutex
+	newest int64 // event when it was read: all that changes what is in the feed tells an event
+	after  int64
+	events []Event // all that there were after it
+}
+
 // Events gives events after a sequence number, at most limit. After 0 is the beginning of
-// what there is; where events after another place are missing it gives Gone.
-func (d *Desk) Events(ctx context.Context, after int64, limit int) (events []Event, err error) {
-	if after > 0 && after >= d.newest.Load() {
+// what there is; where events after another place are missing it gives Gone. What they hold
+// is not to be changed.
+func (d *Desk) Events(ctx context.Context, after int64, limit int) ([]Event, error) {
+	newest := d.newest.Load()
+	if after > 0 && after >= newest {
 		return nil, nil // who follows asks again and again
 	}
-	err = d.store.Read(ctx, func(tx Tx) (err error) {
+	if after == 0 || newest-after > nearEnd || limit <= 1 {
+		return d.readEvents(ctx, after, limit)
+	}
+	t := &d.tail
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.newest != newest || after < t.after {
+		events, err := d.readEvents(ctx, after, nearEnd)
+		if err != nil {
+			return nil, err
+		}
+		t.newest, t.after, t.events = newest, after, events
+	}
+	from := sort.Search(len(t.events), func(i int) bool { return t.events[i].Seq > after })
+	if from == len(t.events) || t.events[from].Seq != after+1 {
+		return d.readEvents(ctx, after, limit) // some are missing
+	}
+	return slices.Clip(t.events[from:min(len(t.events), from+limit)]), nil
+}
+
+func (d *Desk) readEvents(ctx context.Context, after int64, limit int) (events []Event, err error) {
+	err = d.store.Read(ctx, func(tx Tx) error {
 		if events, err = tx.Events(after, limit); err != nil || after == 0 {
 			return err
 		}

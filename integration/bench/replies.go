@@ -74,8 +74,9 @@ type outgoing struct {
 	api       *lab.Client
 	tickets   []lab.Ticket
 	submitted chan time.Time
-	agent     int // process
-	written   int // replies on each ticket
+	agent     int                         // process
+	idle      func(context.Context) error // waits until the agent has nothing more to do, but what is held
+	written   int                         // replies on each ticket
 }
 
 func newOutgoing(ctx context.Context, l *lab.Lab, c *contender, a *lab.Agent, mails int) (*outgoing, error) {
@@ -89,7 +90,7 @@ func newOutgoing(ctx context.Context, l *lab.Lab, c *contender, a *lab.Agent, ma
 	if err := a.Drained(ctx); err != nil {
 		return nil, err
 	}
-	o := &outgoing{lab: l, submitted: make(chan time.Time, 1<<16), agent: c.pid}
+	o := &outgoing{lab: l, submitted: make(chan time.Time, 1<<16), agent: c.pid, idle: a.Searchable}
 	if o.api, err = a.Client(ctx, "bench", "admin"); err != nil {
 		return nil, err
 	}

@@ -51,6 +51,9 @@ func (o *outgoing) measure(ctx context.Context, s *side) error {
 			return err
 		}
 	}
+	if err := o.idle(ctx); err != nil {
+		return err
+	}
 	master, err := os.ReadFile(filepath.Join(o.lab.Dir, "spool", "pid", "master.pid"))
 	if err != nil {
 		return err

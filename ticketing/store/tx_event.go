@@ -58,12 +58,14 @@ func scanEvent(r row) (e ticketing.Event, err error) {
 	return e, err
 }
 
+// The limit is an expression: for a bare parameter SQLite makes the statement anew whenever another
+// number is bound, which costs more than to read a few events.
 func (t *tx) Events(after int64, limit int) ([]ticketing.Event, error) {
-	return list(t, scanEvent, selectEvent+" WHERE e.seq > $1 ORDER BY e.seq LIMIT $2", after, atMost(limit))
+	return list(t, scanEvent, selectEvent+" WHERE e.seq > $1 ORDER BY e.seq LIMIT $2 + 0", after, atMost(limit))
 }
 
 func (t *tx) EventsOf(ticket int64, after int64, limit int) ([]ticketing.Event, error) {
-	return list(t, scanEvent, selectEvent+" WHERE e.ticket = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3", ticket, after, atMost(limit))
+	return list(t, scanEvent, selectEvent+" WHERE e.ticket = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3 + 0", ticket, after, atMost(limit))
 }
 
 func (t *tx) LastSeq() (int64, error) { return t.counter(eventCounter) }
