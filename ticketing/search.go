@@ -17,7 +17,8 @@ type Index interface {
 	// Apply puts in these documents, in the place of what was there of their messages, takes
 	// out others, and records how far it has come, all in one commit.
 	Apply(ctx context.Context, put []Document, remove []int64, to IndexState) error
-	// Find gives messages with an id below before, newest first, at most limit. next goes on
+	// Find gives messages with an id below before that have the words of each term, wherever
+	// they stand, newest first, at most limit. next goes on
 	// from there, 0 when there is no more: also a page that is not full may have one, when
 	// there was much to look through.
 	Find(ctx context.Context, q IndexQuery, before int64, limit int) (ids []int64, next int64, err error)
@@ -32,7 +33,7 @@ type IndexState struct {
 	Until int64 // the last message that is to be; 0 when nothing was begun
 }
 
-// Document is what is indexed of a message.
+// Document is what is indexed of a message: which words it has, not how often or where.
 type Document struct {
 	Message int64
 	Queue   string
@@ -60,6 +61,9 @@ const searchTime = 300 * time.Millisecond
 // searchPage is how many the index is asked for at a time, where not all of them count.
 const searchPage = 500
 
+// phrasePage is the same where each of them is read, to look for a phrase.
+const phrasePage = 64
+
 // ErrNoIndex is for a desk without one.
 var ErrNoIndex = errors.New("this desk has no index of words")
 
@@ -75,31 +79,55 @@ func (d *Desk) Search(ctx context.Context, by Actor, text string, before int64, 
 	if d.cfg.Index == nil {
 		return nil, 0, ErrNoIndex
 	}
-	ask := IndexQuery{Terms: q.terms, NotQueues: q.notQueues}
+	terms, phrases := q.asked()
+	ask := IndexQuery{Terms: terms, NotQueues: q.notQueues}
 	if ask.Queues, err = d.searchQueues(by, q.queues); err != nil || ask.Queues != nil && len(ask.Queues) == 0 {
 		return nil, 0, err
 	}
 	deadline := time.Now().Add(searchTime)
 	for next = before; ; {
 		want := limit - len(found)
-		if q.statuses != nil {
+		switch {
+		case q.statuses != nil:
 			want = max(want, searchPage) // some are not what is looked for
+		case phrases != nil:
+			want = max(want, phrasePage)
 		}
 		ids, after, err := d.cfg.Index.Find(ctx, ask, next, want)
 		if err != nil {
 			return nil, 0, err
 		}
-		full, err := d.join(ctx, by, q, ids, limit, &found)
+		all, err := d.join(ctx, by, q, ids)
 		if err != nil {
 			return nil, 0, err
 		}
-		if full {
-			return found, found[limit-1].Message.ID, nil
+		if stopped, err := d.show(ctx, all, phrases, limit, deadline, &found); err != nil || stopped != 0 {
+			return found, stopped, err
 		}
 		if next = after; next == 0 || time.Now().After(deadline) {
 			return found, next, nil
 		}
 	}
+}
+
+// show adds to what is found what has the phrases. It says where it stopped because the page is
+// full or its time is over, 0 when it has looked at all.
+func (d *Desk) show(ctx context.Context, all []Found, phrases []SearchTerm, limit int, deadline time.Time, found *[]Found) (stopped int64, err error) {
+	for _, f := range all {
+		has := phrases == nil
+		if !has {
+			if has, err = d.says(ctx, f.Message.ID, phrases); err != nil {
+				return 0, err
+			}
+		}
+		if has {
+			*found = append(*found, f)
+		}
+		if len(*found) == limit || phrases != nil && time.Now().After(deadline) {
+			return f.Message.ID, nil
+		}
+	}
+	return 0, nil
 }
 
 // searchQueues are those asked for that the actor sees; nil is any. A queue that is hidden
@@ -118,20 +146,13 @@ func (d *Desk) searchQueues(by Actor, asked []string) (queues []string, err erro
 }
 
 // join reads the messages and tickets of what was found, and leaves out what is not meant or
-// not to be seen, whatever the index says. It says whether the page is full.
-func (d *Desk) join(ctx context.Context, by Actor, q searchQuery, ids []int64, limit int, found *[]Found) (full bool, err error) {
-	var all []Found
+// not to be seen, whatever the index says.
+func (d *Desk) join(ctx context.Context, by Actor, q searchQuery, ids []int64) (all []Found, err error) {
 	err = d.store.Read(ctx, func(tx Tx) (err error) {
 		all, err = tx.Found(ids, q.statuses)
 		return err
 	})
-	for _, f := range all {
-		if !by.Sees(f.Ticket.Queue) || q.queues != nil && !slices.Contains(q.queues, f.Ticket.Queue) || slices.Contains(q.notQueues, f.Ticket.Queue) {
-			continue
-		}
-		if *found = append(*found, f); len(*found) == limit {
-			return true, err
-		}
-	}
-	return false, err
+	return slices.DeleteFunc(all, func(f Found) bool {
+		return !by.Sees(f.Ticket.Queue) || q.queues != nil && !slices.Contains(q.queues, f.Ticket.Queue) || slices.Contains(q.notQueues, f.Ticket.Queue)
+	}), err
 }

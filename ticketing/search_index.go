@@ -275,6 +275,9 @@ func (d *Desk) documents(ctx context.Context, read func(Tx) ([]Message, error), 
 		doc, n := d.document(ctx, m)
 		size += n
 		doc.Queue = queues[m.Ticket]
+		for _, words := range []*[]string{&doc.From, &doc.Subject, &doc.Text} {
+			*words = append(*words, searchPairs(*words)...)
+		}
 		put = append(put, doc)
 	}
 	return put, none, len(messages), err
@@ -297,7 +300,9 @@ func (d *Desk) document(ctx context.Context, m Message) (doc Document, size int)
 		}
 	}
 	text = text[:min(len(text), indexText)]
-	from := SearchWords(m.From.Name)
-	return Document{Message: m.ID, Subject: SearchWords(m.Subject), Text: SearchWords(text),
-		From: append(from, SearchWords(m.From.Address)...)}, len(text)
+	return Document{Message: m.ID, Subject: SearchWords(m.Subject), Text: SearchWords(text), From: authorWords(m)}, len(text)
+}
+
+func authorWords(m Message) []string {
+	return append(SearchWords(m.From.Name), SearchWords(m.From.Address)...)
 }

@@ -150,7 +150,7 @@ func (q *searchQuery) addWords(i searchItem) error {
 		return nil // a dash, an emoji: nothing that is in the index
 	}
 	last := t.Words[len(t.Words)-1]
-	if r, _ := utf8.DecodeRuneInString(last); spaceless(r) {
+	if isSpaceless(last) {
 		t.Prefix = false // each character is a word, and what goes on after it is found without
 	}
 	if t.Prefix && utf8.RuneCountInString(last) < searchPrefix {

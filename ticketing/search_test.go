@@ -94,6 +94,8 @@ var searches = []struct{ query, want string }{
 	{"商品", "japanese"}, {"届きません", "japanese"}, {"サーバー", "japanese"}, {"ｻｰﾊﾞｰ", "japanese"}, {"注文番号ABC123", "japanese"}, {"ＡＢＣ１２３", "japanese"}, {"abc123", "japanese"}, {"品商", ""}, {"商*", "japanese"},
 	{"登录", "chinese"}, {"重置密码", "chinese"}, {"登录 密码", "chinese"}, {"录登", ""}, {"密码 -登录", ""},
 	{"비밀번호", "korean"}, {"잊어버렸", "korean"}, {"giraffe", "internal giraffe"}, {"zebra", "Zebra crossing"}, {"printer & toner!", "printer"}, {"OR", ""}, {"printer NOT toner", ""},
+	{`"HORT nicht"`, "umlaut"}, {`"nicht hört"`, ""}, {`from:"muller jorg"`, ""}, {`"muller jm"`, "japanese"}, {`printer -"again out"`, "offer printer"}, {`printer -"again and"`, "offer"}, {"out-of-pap*", "printer"}, {"of-pap*", "printer"}, {"out-pap*", ""},
+	{"バーバ", ""}, {"ーバー", "japanese"}, {"密码。", "chinese"}, {"密码 -码密", "chinese"}, {"登录 -重置密码", ""}, {"登录 -密码重置", "chinese"}, {"号ABC", ""}, {"号ABC*", "japanese"},
 	{"http://printer", ""}, {"body:printer", ""}, {"canary", "offer"},
 }
 
@@ -157,6 +159,22 @@ func TestSearchPages(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A phrase that few have of many with its words is found, at once or page by page.
+func TestSearchPhraseOfMany(t *testing.T) {
+	w, _ := searchWorld(t)
+	w.send("jo@customer.example", "new@desk.example", "oldest", "", "the printer smokes")
+	for i := range 150 {
+		w.send("jo@customer.example", "new@desk.example", fmt.Sprint("mail ", i), "", "smokes the printer")
+	}
+	w.indexed(`"mail 149"`)
+	if got := w.find(jane, `"printer smokes"`); !slices.Equal(got, []string{"oldest"}) {
+		t.Errorf("%q", got)
+	}
+	if got := w.find(jane, `smokes -"smokes the printer"`); !slices.Equal(got, []string{"oldest"}) {
+		t.Errorf("without the phrase: %q", got)
 	}
 }
 

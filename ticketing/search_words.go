@@ -13,8 +13,8 @@ import (
 const wordMax = 64
 
 // SearchWords splits a text into the words by which it is found. Indexing and searching use
-// the same, so that case, width and composition of characters make no difference. What is
-// written without spaces has a word for each character: a run of them is then a phrase.
+// the same, so that case, width, composition and accents of characters make no difference. What
+// is written without spaces has a word for each character: a run of them is then a phrase.
 func SearchWords(text string) (words []string) {
 	if isASCII(text) {
 		return plainWords(strings.ToLower(text))
@@ -33,6 +33,7 @@ func SearchWords(text string) (words []string) {
 		case spaceless(r):
 			end()
 			words = append(words, string(r))
+		case accent(r) && length > 0:
 		case !inWord(r):
 			end()
 		case length < wordMax:
@@ -76,8 +77,40 @@ func writeFolded(w *strings.Builder, r rune) {
 	case 'ς':
 		w.WriteRune('σ')
 	default:
+		if r >= utf8.RuneSelf {
+			r = unaccented(r)
+		}
 		w.WriteRune(r)
 	}
+}
+
+// accent says that a character only marks the one before it.
+func accent(r rune) bool { return 0x300 <= r && r < 0x370 }
+
+// unaccented is the letter of the Latin alphabet under its accents, or the character itself:
+// in other scripts they make another letter.
+func unaccented(r rune) rune {
+	parts := norm.NFD.PropertiesString(string(r)).Decomposition()
+	if len(parts) > 0 && parts[0] < utf8.RuneSelf {
+		return rune(parts[0])
+	}
+	return r
+}
+
+// searchPairs are the neighbours among words of one character, which no space parts: with a
+// word for each two of them an index finds most of the phrases that they are.
+func searchPairs(words []string) (pairs []string) {
+	for i := range words {
+		if i > 0 && isSpaceless(words[i-1]) && isSpaceless(words[i]) {
+			pairs = append(pairs, words[i-1]+words[i])
+		}
+	}
+	return pairs
+}
+
+func isSpaceless(word string) bool {
+	r, size := utf8.DecodeRuneInString(word)
+	return size == len(word) && spaceless(r)
 }
 
 func inWord(r rune) bool {

@@ -21,7 +21,7 @@ const indexName = "search.db"
 
 // indexLayout is the number of what is in it and of how words are made: a change of either
 // makes it anew.
-const indexLayout = 2
+const indexLayout = 3
 
 // volumeSize is how many messages the words of one table are of. Tables of a bounded size
 // are merged, and searched for the beginning of a word, in a bounded time.
@@ -222,13 +222,11 @@ func (t *tx) volumes() (map[int64]bool, error) {
 	return out, err
 }
 
-// addVolume makes the table for a range of messages. Marks are parts of words, as in the
-// scripts of India. FTS5 names the column of a word in two octets for each message, unless it
-// is the first: that is where most words are. Before it the one that is full now is brought
-// into one piece.
+// addVolume makes the table for a range of messages: which words each has, and not where, which
+// would take twice the room. Words come folded, so that bytes are compared. Before it the one
+// that is full now is brought into one piece.
 func (t *tx) addVolume(v int64, volumes map[int64]bool) error {
-	_, err := t.exec(fmt.Sprintf(`CREATE VIRTUAL TABLE %s USING fts5 (body, subject, author, queue, content='', contentless_delete=1,
-		detail=full, tokenize="unicode61 remove_diacritics 2 categories 'L* M* N* Co'")`, volumeTable(v)))
+	_, err := t.exec(fmt.Sprintf(`CREATE VIRTUAL TABLE %s USING fts5 (words, content='', contentless_delete=1, detail=none, tokenize='ascii')`, volumeTable(v)))
 	if err == nil {
 		_, err = t.exec("INSERT INTO volume (id) VALUES ($1)", v)
 	}
@@ -266,11 +264,36 @@ func (t *tx) putDocument(volumes, shrunk map[int64]bool, doc ticketing.Document)
 	} else if err := t.addVolume(v, volumes); err != nil {
 		return err
 	}
-	_, err := t.exec("INSERT INTO "+volumeTable(v)+" (rowid, body, subject, author, queue) VALUES ($1, $2, $3, $4, $5)",
-		doc.Message, strings.Join(doc.Text, " "), strings.Join(doc.Subject, " "), strings.Join(doc.From, " "), queueWord(doc.Queue))
+	_, err := t.exec("INSERT INTO "+volumeTable(v)+" (rowid, words) VALUES ($1, $2)", doc.Message, indexedWords(doc))
 	return err
+}
+
+// indexedWords has each word of a document once, those of its author a second time.
+func indexedWords(doc ticketing.Document) string {
+	known := make(map[string]bool, len(doc.Text))
+	var out strings.Builder
+	add := func(word string) {
+		if !known[word] {
+			known[word] = true
+			out.WriteString(word)
+			out.WriteByte(' ')
+		}
+	}
+	for _, words := range [][]string{doc.Text, doc.Subject, doc.From} {
+		for _, word := range words {
+			add(word)
+		}
+	}
+	for _, word := range doc.From {
+		add(authorWord(word))
+	}
+	add(queueWord(doc.Queue))
+	return out.String()
 }
 
 // queueWord stands for a queue. It begins with a character that no word of a text has: those
 // of private use are between words.
 func queueWord(key string) string { return "\ue000" + strings.ToLower(key) }
+
+// authorWord stands for a word in the name or the address of an author.
+func authorWord(word string) string { return "\ue001" + word }

@@ -79,12 +79,19 @@ func (t *tx) find(match string, before int64, limit int) (ids []int64, next int6
 func matchOf(q ticketing.IndexQuery) string {
 	var with, without []string
 	for _, term := range q.Terms {
-		words := `"` + strings.ReplaceAll(strings.Join(term.Words, " "), `"`, "") + `"`
+		var all []string
+		for _, word := range term.Words {
+			if term.From {
+				word = authorWord(word)
+			}
+			all = append(all, `"`+strings.ReplaceAll(word, `"`, "")+`"`)
+		}
+		words := strings.Join(all, " AND ")
 		if term.Prefix {
 			words += " *"
 		}
-		if term.From {
-			words = "author : " + words
+		if len(all) > 1 {
+			words = "(" + words + ")"
 		}
 		if term.Not {
 			without = append(without, words)
