@@ -116,7 +116,7 @@ func (d *Desk) show(ctx context.Context, all []Found, phrases []SearchTerm, limi
 	for _, f := range all {
 		has := phrases == nil
 		if !has {
-			if has, err = d.says(ctx, f.Message.ID, phrases); err != nil {
+			if has, err = d.says(ctx, f.Message, phrases); err != nil {
 				return 0, err
 			}
 		}
