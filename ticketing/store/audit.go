@@ -118,9 +118,11 @@ func (a *audit) references() error {
 		{"SELECT id FROM ticket k WHERE number > coalesce((SELECT value FROM counter WHERE name = 'ticket:' || k.queue), 0)", "the number of ticket %d will be given again"},
 		{"SELECT message FROM message_id i WHERE NOT EXISTS (SELECT 1 FROM message WHERE id = i.message AND ticket = i.ticket)", "a Message-ID is of message %d, which is not in that ticket"},
 		{"SELECT id FROM message m WHERE seq > (SELECT value FROM counter WHERE name = 'event')", "message %d is of an event that is not there"},
+		{"SELECT id FROM raw r WHERE id <= (SELECT value FROM counter WHERE name = 'raw_hash') AND NOT EXISTS (SELECT 1 FROM raw_hash WHERE start = substr(r.hash, 1, 6) AND raw = r.id)", "raw mail %d is not found by its hash"},
+		{"SELECT raw FROM raw_hash k WHERE NOT EXISTS (SELECT 1 FROM raw WHERE id = k.raw AND substr(hash, 1, 6) = k.start)", "a hash is of raw mail %d, which has another one or is not there"},
 		{"SELECT seq FROM dead_letter d WHERE NOT EXISTS (SELECT 1 FROM event WHERE seq = d.seq)", "a dead letter is of event %d, which is not there"},
 	} {
-		if strings.Contains(q.query, "dead_letter") && !a.has("dead_letter") {
+		if strings.Contains(q.query, "dead_letter") && !a.has("dead_letter") || strings.Contains(q.query, "raw_hash") && !a.has("raw_hash") {
 			continue // a database of before there were any
 		}
 		ids, err := list(a.t, scanInt, q.query+" LIMIT 1000")
@@ -132,10 +134,15 @@ func (a *audit) references() error {
 	// By sets: not every reference to raw mail has an index, and looking for each one apart
 	// takes hours when there are millions.
 	var users []string
-	for _, user := range []string{"arrival", "message", "outgoing", "attachment", "upload"} {
+	for _, user := range []string{"message", "outgoing", "attachment", "upload"} {
 		if a.has(user) {
 			users = append(users, "SELECT raw FROM "+user+" WHERE raw IS NOT NULL")
 		}
+	}
+	if a.has("raw_hash") {
+		users = append(users, "SELECT id FROM arrival")
+	} else { // before schema 16
+		users = append(users, "SELECT raw FROM arrival")
 	}
 	query := "SELECT (SELECT count(*) FROM raw) - (SELECT count(*) FROM (" + strings.Join(users, " UNION ") + "))"
 	unused, err := one(a.t, scanInt, query)
@@ -207,15 +214,21 @@ func (a *audit) raws() error {
 
 // orphans are files of raw mail that no row knows, which Sweep takes away.
 func (a *audit) orphans() error {
-	n := 0
-	err := rawFiles(a.files.dir, func(h ticketing.Hash, _ string) error {
-		var known int64
-		err := a.t.get("SELECT 1 FROM raw WHERE hash = $1 AND encoding = $2", []any{h, encodingFile}, &known)
-		if errors.Is(err, ticketing.ErrNotFound) {
-			n++
-			return nil
-		}
+	n, known := 0, map[ticketing.Hash]bool{}
+	err := a.t.each("SELECT hash FROM raw WHERE encoding = $1", []any{encodingFile}, func(r row) error {
+		var h ticketing.Hash
+		err := r.Scan(hashCol{&h})
+		known[h] = true
 		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = rawFiles(a.files.dir, func(h ticketing.Hash, _ string) error {
+		if !known[h] {
+			n++
+		}
+		return nil
 	})
 	if n > 0 {
 		a.Notes = append(a.Notes, fmt.Sprintf("%d files of raw mail belong to nothing; the agent removes those that are older than %s", n, orphanAge))

@@ -61,7 +61,7 @@ func (d *DB) DropFiles(ctx context.Context) (n int, err error) {
 		d.recent.take(h)
 		err = errors.Join(err, d.Write(ctx, func(x ticketing.Tx) error {
 			t := x.(*tx)
-			if known, err := t.exists("SELECT 1 FROM raw WHERE hash = $1", h); err != nil || known { // it came again
+			if known, err := t.hasRaw(h); err != nil || known { // it came again
 				return err
 			}
 			return remove(d.rawPath(h))

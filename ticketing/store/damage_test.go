@@ -107,7 +107,7 @@ func TestDamage(t *testing.T) {
 	}
 	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	dir, raws := damagedDesk(t, 220, true)
+	dir, raws := damagedDesk(t, 330, true)
 	whole, err := os.ReadFile(filepath.Join(dir, databaseName))
 	if err != nil {
 		t.Fatal(err)

@@ -240,7 +240,7 @@ func (d *disk) check(t *testing.T, rnd *rand.Rand) (lost int) {
 		got, err := db.Raw(t.Context(), hash)
 		var arrivals int // without one, nobody would make a ticket of the bytes
 		err = errors.Join(err, db.read(t.Context(), func(x *tx) error {
-			return x.get("SELECT count(*) FROM arrival JOIN raw ON raw.id = arrival.raw WHERE raw.hash = $1", []any{hash}, &arrivals)
+			return x.get("SELECT count(*) FROM arrival JOIN raw ON raw.id = arrival.id WHERE raw.hash = $1", []any{hash}, &arrivals)
 		}))
 		if err != nil || arrivals != 1 || !bytes.Equal(got, body) {
 			lost++

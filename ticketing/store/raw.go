@@ -161,7 +161,7 @@ func (d *DB) Raw(ctx context.Context, h ticketing.Hash) ([]byte, error) {
 
 func (d *DB) rawRow(ctx context.Context, h ticketing.Hash) (size int64, encoding string, body []byte, err error) {
 	err = d.read(ctx, func(t *tx) error {
-		return t.get("SELECT size, encoding, body FROM raw WHERE hash = $1", []any{h}, &size, &encoding, &body)
+		return t.rawByHash("r.size, r.encoding, r.body", h, &size, &encoding, &body)
 	})
 	return size, encoding, body, err
 }

@@ -53,6 +53,7 @@ type DB struct {
 	readers chan *conn // a pool: take one, put it back
 	codec   codec
 	recent  *recent
+	hashes  *hashes
 	journal *journal
 
 	publishing sync.RWMutex // held while a file of raw mail gets its name, or loses it
@@ -99,7 +100,7 @@ func Open(ctx context.Context, dir string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{dir: dir, log: o.Log, wait: o.QueueWait, lock: lock, readers: make(chan *conn, ReaderCount), codec: newCodec(), recent: newRecent()}
+	d := &DB{dir: dir, log: o.Log, wait: o.QueueWait, lock: lock, readers: make(chan *conn, ReaderCount), codec: newCodec(), recent: newRecent(), hashes: &hashes{}}
 	if err := d.start(ctx, o); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("store in %s: %w", dir, err)
@@ -130,9 +131,12 @@ func (d *DB) start(ctx context.Context, o Options) error {
 	if err := writeMarker(d.dir); err != nil {
 		return err
 	}
-	d.writer = newWriter(d.dir, writerDSN(path, o.Synchronous, false), o)
+	d.writer = newWriter(d.dir, writerDSN(path, o.Synchronous, false), d.hashes, o)
 	for range ReaderCount {
 		d.readers <- &conn{dsn: readerDSN(path)}
+	}
+	if err := d.read(ctx, d.hashes.load); err != nil {
+		return err
 	}
 	go d.writer.run()
 	return nil
@@ -190,7 +194,7 @@ func (d *DB) read(ctx context.Context, fn func(*tx) error) (err error) {
 	if err := c.exec(ctx, "BEGIN DEFERRED"); err != nil {
 		return errors.Join(err, c.close())
 	}
-	t := &tx{ctx: ctx, conn: c}
+	t := &tx{ctx: ctx, conn: c, hashes: d.hashes}
 	// Also after a panic of fn: the connection goes back without a transaction.
 	defer func() {
 		t.err = errFinished

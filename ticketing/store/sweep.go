@@ -30,11 +30,12 @@ func (d *DB) Sweep(ctx context.Context) (removed int, err error) {
 		if !olderThan(path, limit) {
 			return nil
 		}
-		err := d.read(ctx, func(t *tx) error {
-			var known int64
-			return t.get("SELECT 1 FROM raw WHERE hash = $1", []any{h}, &known)
+		known := false
+		err := d.read(ctx, func(t *tx) (err error) {
+			known, err = t.hasRaw(h)
+			return err
 		})
-		if !errors.Is(err, ticketing.ErrNotFound) {
+		if err != nil || known {
 			return err
 		}
 		// The same bytes may come again in this moment, under this name.

@@ -23,6 +23,7 @@ type tx struct {
 	err    error  // the first fault of a statement; nothing runs after it
 	staged int64  // octets given to PutRaw
 
+	hashes  *hashes        // of new raw mail; nil where none is looked for by its hash
 	known   ticketing.Hash // a hash whose row has been seen, and that row
 	knownID int64
 

@@ -180,14 +180,20 @@ func (t *tx) DropRaw(hashes []ticketing.Hash) (dropped []ticketing.Hash, err err
 	for _, h := range hashes {
 		var id int64
 		var encoding string
-		err := t.get(`SELECT id, encoding FROM raw r WHERE hash = $1 AND NOT EXISTS (SELECT 1 FROM message WHERE raw = r.id)
-			AND NOT EXISTS (SELECT 1 FROM arrival WHERE raw = r.id) AND NOT EXISTS (SELECT 1 FROM outgoing WHERE raw = r.id)
-			AND NOT EXISTS (SELECT 1 FROM attachment WHERE raw = r.id) AND NOT EXISTS (SELECT 1 FROM upload WHERE raw = r.id)`, []any{h}, &id, &encoding)
+		err := t.rawByHash("r.id, r.encoding", h, &id, &encoding)
 		if errors.Is(err, ticketing.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return nil, err
+		}
+		used, err := t.exists(`SELECT 1 WHERE EXISTS (SELECT 1 FROM message WHERE raw = $1) OR EXISTS (SELECT 1 FROM arrival WHERE id = $1)
+			OR EXISTS (SELECT 1 FROM outgoing WHERE raw = $1) OR EXISTS (SELECT 1 FROM attachment WHERE raw = $1) OR EXISTS (SELECT 1 FROM upload WHERE raw = $1)`, id)
+		if err != nil {
+			return nil, err
+		}
+		if used {
+			continue
 		}
 		if t.known == h {
 			t.known, t.knownID = ticketing.Hash{}, 0
@@ -196,6 +202,9 @@ func (t *tx) DropRaw(hashes []ticketing.Hash) (dropped []ticketing.Hash, err err
 			if _, err := t.exec("INSERT INTO dropped (hash) VALUES ($1) ON CONFLICT (hash) DO NOTHING", h); err != nil {
 				return nil, err
 			}
+		}
+		if _, err := t.exec("DELETE FROM raw_hash WHERE start = $1 AND raw = $2", h[:hashStart], id); err != nil {
+			return nil, err
 		}
 		if err := t.change("DELETE FROM raw WHERE id = $1", id); err != nil {
 			return nil, err

@@ -24,16 +24,29 @@ func (t *tx) PutRaw(s ticketing.Staged) error {
 			body = []byte{}
 		}
 	}
-	id, err := t.insert("INSERT INTO raw (hash, size, encoding, body) VALUES ($1, $2, $3, $4) ON CONFLICT (hash) DO NOTHING",
-		s.Hash, s.Size, s.Encoding, body)
-	if errors.Is(err, ticketing.ErrNotFound) {
-		return nil // known
+	id, err := t.insertRaw(s, body)
+	if err != nil || id == 0 {
+		return err
 	}
-	if err == nil {
-		t.staged += int64(len(s.Encoded))
-		t.known, t.knownID = s.Hash, id
+	t.staged += int64(len(s.Encoded))
+	t.known, t.knownID = s.Hash, id
+	return t.hashes.add(t, s.Hash, id)
+}
+
+// insertRaw gives 0 where the bytes are known. Nearly always they are new, and no hash begins
+// as theirs: then it is one statement.
+func (t *tx) insertRaw(s ticketing.Staged, body any) (id int64, err error) {
+	if t.hashes.row(s.Hash) == 0 {
+		id, err = t.insert(`INSERT INTO raw (hash, size, encoding, body) SELECT $1, $2, $3, $4
+			WHERE NOT EXISTS (SELECT 1 FROM raw_hash WHERE start = $5)`, s.Hash, s.Size, s.Encoding, body, s.Hash[:hashStart])
+		if !errors.Is(err, ticketing.ErrNotFound) {
+			return id, err
+		}
 	}
-	return err
+	if _, err = t.rawID(s.Hash); !errors.Is(err, ticketing.ErrNotFound) {
+		return 0, err
+	}
+	return t.insert("INSERT INTO raw (hash, size, encoding, body) VALUES ($1, $2, $3, $4)", s.Hash, s.Size, s.Encoding, body)
 }
 
 // rawID gives the row of a hash: NULL for none, ErrNotFound for bytes never put.
@@ -43,7 +56,7 @@ func (t *tx) rawID(h ticketing.Hash) (any, error) {
 	}
 	if t.known != h {
 		var id int64
-		if err := t.get("SELECT id FROM raw WHERE hash = $1", []any{h}, &id); err != nil {
+		if err := t.rawByHash("r.id", h, &id); err != nil {
 			return nil, fmt.Errorf("raw mail %s: %w", h, err)
 		}
 		t.known, t.knownID = h, id
@@ -61,8 +74,8 @@ func (t *tx) Arrive(h ticketing.Hash, env mail.Envelope, at time.Time) (id int64
 	if err != nil {
 		return 0, false, err
 	}
-	id, err = t.insert(`INSERT INTO arrival (raw, reverse_path, recipients, received, pending, attempts) VALUES ($1, $2, $3, $4, $5, 0)
-		ON CONFLICT (raw) DO NOTHING`, raw, env.ReversePath, text, at, true)
+	id, err = t.insert(`INSERT INTO arrival (id, reverse_path, recipients, received, pending, attempts) VALUES ($1, $2, $3, $4, $5, 0)
+		ON CONFLICT (id) DO NOTHING`, raw, env.ReversePath, text, at, true)
 	if !errors.Is(err, ticketing.ErrNotFound) {
 		return id, err == nil, err
 	}
@@ -72,7 +85,7 @@ func (t *tx) Arrive(h ticketing.Hash, env mail.Envelope, at time.Time) (id int64
 // arriveAgain is for bytes that came before: Postfix resends what it does not know to
 // be delivered, and splits what has many recipients.
 func (t *tx) arriveAgain(raw any, recipients []string) (id int64, fresh bool, err error) {
-	a, err := one(t, scanArrival, selectArrival+" WHERE a.raw = $1", raw)
+	a, err := one(t, scanArrival, selectArrival+" WHERE a.id = $1", raw)
 	if err != nil {
 		return 0, false, err
 	}
@@ -99,11 +112,12 @@ func join(have, more []string) (all []string, fresh bool) {
 	return all, fresh
 }
 
-const selectArrival = `SELECT a.id, a.raw, r.hash, r.size, a.reverse_path, a.recipients, a.received, a.pending, a.attempts
-	FROM arrival a JOIN raw r ON r.id = a.raw`
+const selectArrival = `SELECT a.id, r.hash, r.size, a.reverse_path, a.recipients, a.received, a.pending, a.attempts
+	FROM arrival a JOIN raw r ON r.id = a.id`
 
 func scanArrival(r row) (a ticketing.Arrival, err error) {
-	err = r.Scan(&a.ID, &a.Row, hashCol{&a.Raw}, &a.Size, &a.ReversePath, jsonCol{&a.Recipients}, timeCol{&a.Received}, &a.Pending, &a.Attempts)
+	err = r.Scan(&a.ID, hashCol{&a.Raw}, &a.Size, &a.ReversePath, jsonCol{&a.Recipients}, timeCol{&a.Received}, &a.Pending, &a.Attempts)
+	a.Row = a.ID // an arrival has the number of its raw mail
 	return a, err
 }
 

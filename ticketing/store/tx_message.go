@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"slices"
 
 	"postdesk/ticketing"
@@ -17,6 +18,12 @@ func (t *tx) messageValues(m ticketing.Message) ([]any, error) {
 	raw, err := t.rawID(m.Raw)
 	if err != nil {
 		return nil, err
+	}
+	if m.Arrival != 0 { // which has the number of its raw mail
+		if raw != any(m.Arrival) {
+			return nil, fmt.Errorf("a message of arrival %d has another raw mail", m.Arrival)
+		}
+		raw = nil
 	}
 	if m.Authentication.Author == m.From.Address && m.From.Address != "" {
 		m.Authentication.Author = fromAuthor
@@ -62,7 +69,7 @@ func (t *tx) Suppress(message int64, why string) error {
 
 const selectMessage = `SELECT m.id, m.ticket, m.kind, m.visibility, m.trust_row, m.reason, m.from_name, m.from_address, m.subject,
 	m.message_id, r.hash, m.arrival, m.actor, m.body, m.authentication, m.automatic, m.problems, m.fold, m.seq, m.received,
-	m.advice, m.suppressed FROM message m LEFT JOIN raw r ON r.id = m.raw`
+	m.advice, m.suppressed FROM message m LEFT JOIN raw r ON r.id = coalesce(m.raw, m.arrival)`
 
 func scanMessage(r row) (m ticketing.Message, err error) {
 	err = r.Scan(&m.ID, &m.Ticket, &m.Kind, &m.Visibility, &m.Row, packedCol{&m.Reason}, &m.From.Name, &m.From.Address, &m.Subject,

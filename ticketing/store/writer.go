@@ -47,6 +47,7 @@ func (r *request) withdraw() bool { return r.state.CompareAndSwap(waiting, withd
 type writer struct {
 	conn     *conn
 	dir      string // of the store
+	hashes   *hashes
 	log      *slog.Logger
 	queue    chan *request
 	alone    chan func() // run between transactions
@@ -59,11 +60,11 @@ type writer struct {
 	last                      atomic.Pointer[error] // fault of the last commit, nil when it succeeded
 }
 
-func newWriter(dir, dsn string, o Options) *writer {
+func newWriter(dir, dsn string, hashes *hashes, o Options) *writer {
 	if o.Batch == 0 {
 		o.Batch = batchWrites
 	}
-	return &writer{conn: &conn{dsn: dsn}, dir: dir, log: o.Log, repeat: o.Repeat, batched: o.Batch, alone: make(chan func()), queue: make(chan *request, 4*batchWrites), finished: make(chan struct{})}
+	return &writer{conn: &conn{dsn: dsn}, dir: dir, hashes: hashes, log: o.Log, repeat: o.Repeat, batched: o.Batch, alone: make(chan func()), queue: make(chan *request, 4*batchWrites), finished: make(chan struct{})}
 }
 
 // Write runs fn in the writer and returns after its COMMIT. Once fn's turn has come
@@ -115,12 +116,15 @@ func (w *writer) run() {
 			do()
 		case r, open := <-w.queue:
 			if !open {
+				w.settleHashes(hashesFew)
 				return
 			}
 			w.waiting.Add(-1)
 			w.batch(r)
+			w.settleHashes(hashesMost)
 			rest.Reset(restAfter)
 		case <-rest.C:
+			w.settleHashes(hashesFew)
 			w.emptyLog()
 		}
 	}
@@ -135,6 +139,16 @@ func (w *writer) emptyLog() {
 	}
 	if err := w.conn.exec(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
 		w.log.Warn("the log of the database stays as it is", "error", err)
+	}
+}
+
+// settleHashes brings the hashes of new raw mail to where they stay, when there are so many.
+func (w *writer) settleHashes(many int) {
+	if w.hashes.len() < many {
+		return
+	}
+	if err := w.hashes.settle(w.conn); err != nil {
+		w.log.Warn("the hashes of new mail stay in memory, and are found again at a start", "error", err)
 	}
 }
 
@@ -266,7 +280,7 @@ func (w *writer) member(r *request, guarded bool) (staged int64, err error) {
 			return 0, err
 		}
 	}
-	t := &tx{ctx: ctx, conn: w.conn, dir: w.dir}
+	t := &tx{ctx: ctx, conn: w.conn, dir: w.dir, hashes: w.hashes}
 	r.err = w.call(r.fn, t)
 	if r.err == nil {
 		r.err = t.flush()
