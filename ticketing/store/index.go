@@ -59,8 +59,9 @@ func OpenIndex(dir string, log *slog.Logger) *Index {
 	}
 	x := &Index{path: filepath.Join(dir, indexName), log: log, readers: make(chan *conn, indexReaders)}
 	// What an accident takes back is indexed again: the log is not synced at each commit.
-	// What is freed is overwritten: nothing of a message that was taken out may stay.
-	x.writer = &conn{dsn: writerDSN(x.path, "NORMAL", true) + "&_pragma=secure_delete(1)"}
+	// What is freed is overwritten, nothing of a message that was taken out may stay, and can be
+	// given back.
+	x.writer = &conn{dsn: writerDSN(x.path, "NORMAL", true) + "&_pragma=secure_delete(1)&_pragma=auto_vacuum(2)"}
 	for range indexReaders {
 		x.readers <- &conn{dsn: readerDSN(x.path)}
 	}
@@ -71,6 +72,9 @@ func OpenIndex(dir string, log *slog.Logger) *Index {
 func (x *Index) Close() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.made.Load() {
+		x.giveBack(context.Background())
+	}
 	return errors.Join(x.closeReaders(), x.writer.close())
 }
 
@@ -88,6 +92,19 @@ func (x *Index) closeReaders() error {
 	return errors.Join(errs...)
 }
 
+// giveBackMax is how many pages are given back at a time, which takes some 10 ms.
+const giveBackMax = 1024
+
+// giveBack makes the file as small as what is in it, while nothing is written: merging the words
+// of many commits leaves pages free.
+func (x *Index) giveBack(ctx context.Context) {
+	t := &tx{ctx: ctx, conn: x.writer}
+	err := t.each(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", giveBackMax), nil, func(row) error { return nil })
+	if err != nil && ctx.Err() == nil {
+		x.log.Warn("the index of words keeps room that it does not need", "file", x.path, "error", err)
+	}
+}
+
 // State is how far the index has come. One that is missing, spoiled, or of another layout is
 // made anew.
 func (x *Index) State(ctx context.Context) (s ticketing.IndexState, err error) {
@@ -97,7 +114,9 @@ func (x *Index) State(ctx context.Context) (s ticketing.IndexState, err error) {
 		err = x.write(ctx, func(t *tx) error { return t.indexState(&s) })
 	}
 	if err == nil || ctx.Err() != nil {
-		x.made.Store(err == nil)
+		if x.made.Store(err == nil); err == nil {
+			x.giveBack(ctx)
+		}
 		return s, err
 	}
 	x.log.Warn("the index of words cannot be used: it is made anew", "file", x.path, "error", err)

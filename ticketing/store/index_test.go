@@ -165,3 +165,36 @@ func TestIndexSize(t *testing.T) {
 		t.Errorf("a word of a message takes %.1f octets", each)
 	}
 }
+
+// The file is no larger than what is in it, once nothing is written.
+func TestIndexGivesBack(t *testing.T) {
+	dir := t.TempDir()
+	x := openIndex(t, dir)
+	var gone []int64
+	for n := range int64(12) {
+		var docs []ticketing.Document
+		for i := range int64(60) {
+			var text strings.Builder
+			for w := range int64(120) {
+				fmt.Fprintf(&text, "word%d ", (n*60+i)*(w+1)%7000)
+			}
+			docs = append(docs, document(n*60+i+1, text.String()))
+		}
+		ok(t, x.Apply(t.Context(), docs, nil, ticketing.IndexState{Seq: n + 1}))
+		gone = append(gone, n*60+1)
+	}
+	ok(t, x.Apply(t.Context(), nil, gone, ticketing.IndexState{Seq: 20}))
+	count := func(what string) (n int64) {
+		ok(t, (&tx{ctx: t.Context(), conn: x.writer}).get("PRAGMA "+what, nil, &n))
+		return n
+	}
+	if count("freelist_count") < 5 {
+		t.Fatal("nothing is free: this test would not see it stay")
+	}
+	pages := count("page_count")
+	must[ticketing.IndexState](t)(x.State(t.Context()))
+	if free, now := count("freelist_count"), count("page_count"); free > 0 || now >= pages {
+		t.Errorf("of %d pages %d are left, and %d of them are free", pages, now, free)
+	}
+	same(t, "what it finds", len(findAll(t, x, "word14", 100)) > 0, true)
+}
