@@ -14,11 +14,11 @@ import (
 // of the lease.
 func (d *Desk) ClaimOutgoing(ctx context.Context, limit int, lease time.Duration) (out []Outgoing, err error) {
 	now := d.now()
-	// Looking first keeps an idle queue from writing.
+	// Looking first keeps an idle queue from writing; one mail says that there is something to do.
 	err = d.store.Read(ctx, func(tx Tx) error {
 		hold, err := tx.Hold()
 		if err == nil && !hold {
-			out, err = tx.DueOutgoing(now, limit)
+			out, err = tx.DueOutgoing(now, 1)
 		}
 		return err
 	})
