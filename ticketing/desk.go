@@ -76,8 +76,9 @@ type Desk struct {
 	erasing  sync.Mutex   // one erasure at a time
 	making   sync.RWMutex // mail is made of what was written; an erasure has it alone
 	forgets  atomic.Bool  // mail may come that was erased
-	texts    texts        // for the index of words
-	seen     sync.Map     // how far our own consumers have come: name, sequence number
+	tokens   usedTokens
+	texts    texts    // for the index of words
+	seen     sync.Map // how far our own consumers have come: name, sequence number
 }
 
 // addresses are the queues of a desk, as they are at one time.

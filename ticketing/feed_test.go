@@ -2,6 +2,7 @@ package ticketing_test
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"testing"
 
@@ -66,16 +67,23 @@ func (c *countedReads) Read(ctx context.Context, fn func(ticketing.Tx) error) er
 	return c.Store.Read(ctx, fn)
 }
 
-// What happened is read once, however many follow.
-func TestFollowersShare(t *testing.T) {
-	w := newWorld(t)
-	w.send("jo@customer.example", "new@desk.example", "Printer", "", "It is on fire.")
-	w.settled()
+// counted is another desk on the same store, which does nothing by itself.
+func (w *world) counted() (*ticketing.Desk, *countedReads) {
+	w.t.Helper()
 	store := &countedReads{Store: w.store}
 	d, err := ticketing.New(w.ctx, ticketing.Config{Domain: "desk.example", Queues: []ticketing.Queue{{Key: "SUPPORT", Addresses: []string{"new@desk.example"}, Domain: "desk.example"}},
 		Verify: func(_ context.Context, _ []byte, m *desk.Message) desk.Authentication { return stubVerify(m) }}, store)
 	w.must(nil, err)
 	store.reads = 0
+	return d, store
+}
+
+// What happened is read once, however many follow.
+func TestFollowersShare(t *testing.T) {
+	w := newWorld(t)
+	w.send("jo@customer.example", "new@desk.example", "Printer", "", "It is on fire.")
+	w.settled()
+	d, store := w.counted()
 	for range 10 {
 		if events, err := d.Events(w.ctx, 1, 100); err != nil || len(events) == 0 {
 			t.Fatal(events, err)
@@ -84,4 +92,37 @@ func TestFollowersShare(t *testing.T) {
 	if store.reads != 1 {
 		t.Errorf("ten followers have read %d times", store.reads)
 	}
+}
+
+// A token is read once, until one is removed, and never again when it was that one.
+func TestTokenIsKnown(t *testing.T) {
+	w := newWorld(t)
+	d, store := w.counted()
+	stays, secret, err := d.CreateToken(w.ctx, jane, ticketing.Token{Name: "bridge", Scope: "read"})
+	w.must(nil, err)
+	goes, other, err := d.CreateToken(w.ctx, jane, ticketing.Token{Name: "former", Scope: "read"})
+	w.must(nil, err)
+	use := func() {
+		t.Helper()
+		store.reads = 0
+		for range 10 {
+			if got, err := d.TokenBySecret(w.ctx, secret); err != nil || got.ID != stays.ID {
+				t.Fatal(got, err)
+			}
+		}
+		if store.reads != 1 {
+			t.Errorf("a token that was used ten times was read %d times", store.reads)
+		}
+	}
+	use()
+	if got, err := d.TokenBySecret(w.ctx, other); err != nil || got.ID != goes.ID {
+		t.Fatal(got, err)
+	}
+	w.must(nil, d.RemoveToken(w.ctx, goes.ID))
+	for range 2 {
+		if got, err := d.TokenBySecret(w.ctx, other); !errors.Is(err, ticketing.ErrNotFound) {
+			t.Fatal(got, err)
+		}
+	}
+	use()
 }

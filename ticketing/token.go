@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Verb is something that a token lets its bearer do.
@@ -114,17 +115,61 @@ func (d *Desk) Tokens(ctx context.Context) (tokens []Token, err error) {
 
 // RemoveToken ends an API token.
 func (d *Desk) RemoveToken(ctx context.Context, id int64) error {
+	// Also after an error, which does not say that it was not removed.
+	defer d.tokens.forget()
 	return d.store.Write(ctx, func(tx Tx) error { return tx.RemoveToken(id) })
 }
 
 // TokenBySecret finds the token of a request, ErrNotFound for none. The look-up is by
 // hash, so that its time tells nothing about the secret.
 func (d *Desk) TokenBySecret(ctx context.Context, secret string) (t Token, err error) {
+	hash := Hash(sha256.Sum256([]byte(secret)))
+	t, known, removals := d.tokens.get(hash)
+	if known {
+		return t, nil
+	}
 	err = d.store.Read(ctx, func(tx Tx) (err error) {
-		t, err = tx.TokenByHash(sha256.Sum256([]byte(secret)))
+		t, err = tx.TokenByHash(hash)
 		return err
 	})
+	if err == nil {
+		d.tokens.put(hash, t, removals)
+	}
 	return t, err
+}
+
+// usedTokens are the tokens that were used since one was removed: each request asks for its
+// own, and a stream does so with each page.
+type usedTokens struct {
+	mu       sync.Mutex
+	all      map[Hash]Token
+	removals int
+}
+
+func (u *usedTokens) get(h Hash) (t Token, known bool, removals int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	t, known = u.all[h]
+	return t, known, u.removals
+}
+
+// put takes a token that was read, unless one was removed meanwhile: it may be this one.
+func (u *usedTokens) put(h Hash, t Token, removals int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if removals != u.removals {
+		return
+	}
+	if u.all == nil {
+		u.all = map[Hash]Token{}
+	}
+	u.all[h] = t
+}
+
+func (u *usedTokens) forget() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.all, u.removals = nil, u.removals+1
 }
 
 // Bearer is who acts with a token.
