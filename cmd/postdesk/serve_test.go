@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -174,17 +173,12 @@ func (d *desk) signalAndWait(s os.Signal) int {
 	return d.cmd.ProcessState.ExitCode()
 }
 
-// run runs another command of postdesk, which must end with this exit code.
+// run runs another command of postdesk, which must end with this exit code. It runs in this
+// process: what a start costs, the scripts pay.
 func (d *desk) run(code int, args ...string) string {
 	d.t.Helper()
-	cmd := exec.Command("postdesk", append([]string{"--config", d.config}, args...)...)
 	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	var exit *exec.ExitError
-	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
-		d.t.Fatal(err)
-	}
-	if got := cmd.ProcessState.ExitCode(); got != code {
+	if got := run(append([]string{"--config", d.config}, args...), strings.NewReader(""), &out, &errs); got != code {
 		d.t.Fatalf("postdesk %v: exit code %d, want %d: %s%s", args, got, code, &out, &errs)
 	}
 	return out.String() + errs.String()
