@@ -1,5 +1,5 @@
 # postdesk. Two commands need no other: `make run` to see it work, `make test` to know that it does.
-.PHONY: help build install uninstall run demo test test-race test-real test-plain test-typescript test-redmine torture torture-power torture-mutants torture-kill torture-world torture-malformed torture-flood soak check bench years fuzz deps deps-test deps-run deps-bench deps-typescript deps-redmine
+.PHONY: help build install uninstall run demo test test-race test-real test-plain test-fuzz test-typescript test-redmine torture torture-power torture-mutants torture-kill torture-world torture-malformed torture-flood soak check bench years fuzz deps deps-test deps-run deps-bench deps-typescript deps-redmine
 
 help:
 	@echo "make run    a private Postfix on loopback with the agent behind it; says what to send"
@@ -59,29 +59,38 @@ demo: deps-run
 # What has goroutines runs with the race detector: the programs that a test starts from itself
 # too, which then need not wait a second at their end for a race that is still to come. What
 # drives the real neighbours waits most of the time, so all parts run at once, and of the
-# neighbours' tests more than there are processors.
+# neighbours' tests more than there are processors. What fuzzes comes when the shortest part is
+# over: at the end the longest would leave a processor idle.
 test: deps-test check
-	$(MAKE) --no-print-directory -j3 test-race test-real test-plain
-	integration/fuzz.sh 3s
+	$(MAKE) --no-print-directory -j3 test-race test-real test-plain test-fuzz
 
-# ticketing/mail starts no goroutine, and a history of the world is one of few who run at once.
+# All is built as the program is, so that one build serves the tests, the programs that they
+# start, and vet, which has looked at everything before. The race detector alone needs cgo.
+test-race: export CGO_ENABLED := 1
+test check fuzz test-real test-plain test-fuzz: export CGO_ENABLED := 0
+GO_TEST := go test -vet=off
+
+# ticketing/mail and postfix start no goroutine, and a history of the world is one of few who run at once.
 # SQLite is C that was translated: its memory is not Go's, so the detector looks past it, and what it
 # checks there of pointers took three quarters of the time. The driver and all else is instrumented.
 NOT_GO := modernc.org/sqlite/lib modernc.org/libc/... modernc.org/memory
-REAL := /ticketing/mail$$|/integration$$|/integration/(bench|examples|lab|mutants|world|years)$$
+REAL := /ticketing/mail$$|/postfix$$|/integration$$|/integration/(bench|examples|lab|mutants|world|years)$$
 test-race:
-	GORACE=atexit_sleep_ms=10 go test -race $(foreach p,$(NOT_GO),"-gcflags=$(p)=-race=false -d=checkptr=0") -timeout 30m $$(go list ./... | grep -vE '$(REAL)')
+	GORACE=atexit_sleep_ms=10 $(GO_TEST) -race $(foreach p,$(NOT_GO),"-gcflags=$(p)=-race=false -d=checkptr=0") -timeout 30m $$(go list ./... | grep -vE '$(REAL)')
 
 # Where namespaces can be made, a real systemd runs the agent too.
 test-real:
 	@tags=$$(unshare --mount --pid --uts --ipc --cgroup --fork true 2>/dev/null && echo "-tags systemd"); \
 	[ -n "$$tags" ] || echo "no namespaces here: the test with a real systemd is left out"; \
-	set -x; go test -parallel 4 -timeout 30m $$tags $$(go list ./... | grep -E '$(REAL)')
+	set -x; $(GO_TEST) -parallel 4 -timeout 30m $$tags $$(go list ./... | grep -E '$(REAL)')
+
+test-fuzz:
+	integration/fuzz.sh 3s
 
 # What is much more without the race detector than with it.
 test-plain:
-	go test ./integration/desktest
-	go test -run 'Canary|Malformed' ./ticketing
+	$(GO_TEST) ./integration/desktest
+	$(GO_TEST) -run 'Canary|Malformed' ./ticketing
 
 # A client that is made of the OpenAPI document for TypeScript. node and npm are more than all
 # other packages together; make test does the same with one for Go.

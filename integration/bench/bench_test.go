@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -68,7 +69,25 @@ func TestMain(m *testing.M) {
 			return
 		}
 	}
-	os.Exit(m.Run())
+	os.Exit(build(m))
+}
+
+// binary is the agent under test, built once for all tests.
+var binary string
+
+func build(m *testing.M) (code int) {
+	folder, err := os.MkdirTemp("", "postdesk-bench-")
+	if err == nil {
+		binary, err = lab.Build(context.Background(), folder)
+	}
+	if err == nil {
+		code = m.Run()
+	}
+	if err := errors.Join(err, os.RemoveAll(folder)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // A round against smtp-sink counts messages and its time.
@@ -146,11 +165,7 @@ func TestChoose(t *testing.T) {
 
 // A section measures something, and its rows have what they compare with.
 func TestSections(t *testing.T) {
-	s := settings{rounds: 1, window: 300 * time.Millisecond, mails: 20, disk: 50}
-	var err error
-	if s.binary, err = lab.Build(t.Context(), t.TempDir()); err != nil {
-		t.Fatal(err)
-	}
+	s := settings{binary: binary, rounds: 1, window: 300 * time.Millisecond, mails: 20, disk: 50}
 	rows := map[string]int{"floors": 8, "flood": 3, "through": 4, "slow": 2, "replies": 4, "start": 1, "disk": 1}
 	for _, sec := range sections() {
 		want, ok := rows[sec.name]

@@ -8,8 +8,6 @@ import (
 	"io"
 	"net"
 	"net/textproto"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -73,8 +71,8 @@ type costs struct {
 }
 
 // bombs sends each of those to an agent and prints what it cost; then all come at once.
-func bombs(ctx context.Context, w io.Writer, all []bomb, size int) (each []costs, together int64, err error) {
-	l, a, err := aloneAgent(ctx, lab.AgentOptions{})
+func bombs(ctx context.Context, w io.Writer, binary string, all []bomb, size int) (each []costs, together int64, err error) {
+	l, a, err := aloneAgent(ctx, binary, lab.AgentOptions{})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -102,7 +100,7 @@ func bombs(ctx context.Context, w io.Writer, all []bomb, size int) (each []costs
 }
 
 // aloneAgent starts an agent without a Postfix.
-func aloneAgent(ctx context.Context, o lab.AgentOptions) (l *lab.Lab, a *lab.Agent, err error) {
+func aloneAgent(ctx context.Context, binary string, o lab.AgentOptions) (l *lab.Lab, a *lab.Agent, err error) {
 	if l, err = lab.Start(ctx, lab.Options{NoPostfix: true}); err != nil {
 		return nil, nil, err
 	}
@@ -111,14 +109,6 @@ func aloneAgent(ctx context.Context, o lab.AgentOptions) (l *lab.Lab, a *lab.Age
 			err = errors.Join(err, l.Stop())
 		}
 	}()
-	bin := filepath.Join(l.Dir, "bin")
-	if err = os.Mkdir(bin, 0o755); err != nil {
-		return nil, nil, err
-	}
-	binary, err := lab.Build(ctx, bin)
-	if err != nil {
-		return nil, nil, err
-	}
 	if a, err = l.NewAgent(binary, o); err != nil {
 		return nil, nil, err
 	}

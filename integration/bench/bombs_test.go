@@ -9,7 +9,7 @@ import (
 // The bombs, smaller: each is taken, kept whole, and says what was not understood of it.
 func TestBombs(t *testing.T) {
 	var out strings.Builder
-	if _, _, err := bombs(t.Context(), &out, allBombs(), 3<<20); err != nil {
+	if _, _, err := bombs(t.Context(), &out, binary, allBombs(), 3<<20); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
 	if n := strings.Count(out.String(), "kept whole; "); n != len(allBombs()) {
@@ -29,7 +29,7 @@ func TestBombsMemory(t *testing.T) {
 		return !slices.Contains([]string{"<div> in HTML", "<a href> in HTML", "one base64 line", "= in quoted-printable", "parts"}, b.name)
 	})
 	var out strings.Builder
-	each, together, err := bombs(t.Context(), &out, worst, bombSize)
+	each, together, err := bombs(t.Context(), &out, binary, worst, bombSize)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}

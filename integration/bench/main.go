@@ -47,8 +47,8 @@ func sections() []section {
 		{"flood", "a mail beside a flood of others", flood},
 		{"start", "from the start to the first LMTP reply", start},
 		{"disk", "bytes of the disk for a mail", disk},
-		{"bombs", "mails that are made to hurt", func(ctx context.Context, _ settings, r *report) error {
-			_, _, err := bombs(ctx, r.out, allBombs(), bombSize)
+		{"bombs", "mails that are made to hurt", func(ctx context.Context, s settings, r *report) error {
+			_, _, err := bombs(ctx, r.out, s.binary, allBombs(), bombSize)
 			return err
 		}},
 	}
