@@ -59,7 +59,7 @@ func (m migration) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 	p, err := provider(db, m.files)
 	if err != nil {
-		return err
+		return damaged(err)
 	}
 	have, want, err := p.GetVersions(ctx)
 	switch {
