@@ -104,8 +104,14 @@ func (d *Desk) fetch(ctx context.Context, jobs []*job, after, until int64, most 
 		return jobs
 	}
 	var pending []Arrival
+	again := 0 // that are in flight and will be read once more
+	for _, j := range jobs {
+		if j.arrival.ID > after {
+			again++
+		}
+	}
 	err := d.store.Read(ctx, func(tx Tx) (err error) {
-		pending, err = tx.PendingArrivals(after, 2*inFlight)
+		pending, err = tx.PendingArrivals(after, most+again)
 		return err
 	})
 	if err != nil {

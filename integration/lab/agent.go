@@ -341,7 +341,7 @@ func (a *Agent) Metric(ctx context.Context, name string) (float64, error) {
 
 // scrapeEvery is how often metrics are read while something is waited for: reading them
 // takes as much of the agent as several mails do.
-const scrapeEvery = 50 * time.Millisecond
+const scrapeEvery = 100 * time.Millisecond
 
 // Drained waits until all that was accepted is processed.
 func (a *Agent) Drained(ctx context.Context) error {
