@@ -225,7 +225,29 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 	return json.NewDecoder(res.Body).Decode(out)
 }
 
+// request waits as long as the desk says where it asks too much.
 func (c *Client) request(ctx context.Context, method, path string, header http.Header, in any) (*http.Response, error) {
+	for {
+		res, err := c.once(ctx, method, path, header, in)
+		if err != nil || res.StatusCode < 300 {
+			return res, err
+		}
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 4096))
+		_ = res.Body.Close()
+		seconds, err := strconv.Atoi(res.Header.Get("Retry-After"))
+		if err != nil || res.StatusCode != http.StatusTooManyRequests {
+			return nil, StatusError{res.StatusCode, string(bytes.TrimSpace(text))}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Duration(seconds) * time.Second):
+		}
+	}
+}
+
+// once asks one time, whatever the answer is.
+func (c *Client) once(ctx context.Context, method, path string, header http.Header, in any) (*http.Response, error) {
 	var body io.Reader
 	if in != nil {
 		data, err := json.Marshal(in)
@@ -245,16 +267,7 @@ func (c *Client) request(ctx context.Context, method, path string, header http.H
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	if res.StatusCode >= 300 {
-		text, _ := io.ReadAll(io.LimitReader(res.Body, 4096))
-		_ = res.Body.Close()
-		return nil, StatusError{res.StatusCode, string(bytes.TrimSpace(text))}
-	}
-	return res, nil
+	return http.DefaultClient.Do(req)
 }
 
 func get(ctx context.Context, url string) (code int, text string, err error) {
