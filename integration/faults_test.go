@@ -3,6 +3,7 @@ package integration
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,7 +20,7 @@ import (
 // waitDeferred waits until Postfix has n mails that the agent did not take.
 func (d *desk) waitDeferred(n int) {
 	d.t.Helper()
-	d.until(fmt.Sprintf("%d deferred mails", n), func() (bool, error) {
+	d.until(fmt.Sprintf("%d deferred mails or more", n), func() (bool, error) {
 		// Postfix tries again each second, so that a deferred mail may be active just now:
 		// it is one that is in the queue and that the log says was deferred.
 		q, err := d.Queue(d.ctx)
@@ -30,7 +31,7 @@ func (d *desk) waitDeferred(n int) {
 				deferred++
 			}
 		}
-		if err == nil && deferred != n {
+		if err == nil && deferred < n {
 			err = fmt.Errorf("%d are deferred", deferred)
 		}
 		return err == nil, err
@@ -82,15 +83,32 @@ func TestDiskFull(t *testing.T) {
 	d.waitTickets(2)
 	ballast := filepath.Join(data, "ballast")
 	fill(t, ballast)
-	d.writeNumbered(2, 6)
+	// What the log of the database has room for, which it takes from no disk, is taken still.
+	const all = 60
+	rnd := random(t)
+	for i := 2; i < all; i++ {
+		d.write(lab.Letter{From: jane, To: "new@" + lab.Domain, Subject: fmt.Sprintf("mail %d", i), MessageID: fmt.Sprintf("fault.%d@%s", i, lab.SignedDomain),
+			Body: incompressible(rnd, 40<<10)})
+	}
 	d.waitDeferred(4)
 	d.waitReady(http.StatusServiceUnavailable, "store")
-	d.waitTickets(2) // still readable
+	if tickets, err := d.api.Tickets(d.ctx); err != nil || len(tickets) < 2 {
+		t.Errorf("%d tickets can be read: %v", len(tickets), err)
+	}
 	d.must(os.Remove(ballast))
 	d.must(d.Empty(d.ctx))
-	d.waitTickets(6)
+	d.waitTickets(all)
 	d.waitReady(http.StatusOK, "")
 	d.noBounce()
+}
+
+// incompressible is so much text that no compression makes half as small.
+func incompressible(rnd *rand.Rand, size int) string {
+	var b strings.Builder
+	for b.Len() < size {
+		fmt.Fprintf(&b, "%016x%016x%016x\n", rnd.Uint64(), rnd.Uint64(), rnd.Uint64())
+	}
+	return b.String()
 }
 
 // smallDisk is a folder with room for so many MB.

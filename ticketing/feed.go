@@ -26,9 +26,16 @@ const nearEnd = 500
 // commit, and ask for nearly the same.
 type tail struct {
 	mu     sync.Mutex
-	newest int64 // event when it was read: all that changes what is in the feed tells an event
+	newest int64 // event when it was read: all that changes what is in the feed tells an event, or forgets this
 	after  int64
 	events []Event // all that there were after it
+}
+
+// forget has the next one who asks read again.
+func (t *tail) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.newest, t.events = 0, nil
 }
 
 // Events gives events after a sequence number, at most limit. After 0 is the beginning of

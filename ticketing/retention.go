@@ -262,6 +262,7 @@ func (d *Desk) retireEvents(ctx context.Context) (total int64, err error) {
 		if err != nil {
 			return total, err
 		}
+		d.tail.forget() // no event tells of it
 		total += n
 	}
 }

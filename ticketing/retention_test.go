@@ -48,6 +48,9 @@ func TestRetention(t *testing.T) {
 		t.Errorf("a day too early: %+v %v", r, err)
 	}
 	clock.pass(2 * 24 * time.Hour)
+	if events, err := w.Events(w.ctx, 1, 10); err != nil || len(events) != 3 { // and all who follow know them
+		t.Errorf("before, after 1: %v %v", events, err)
+	}
 	would, err := w.Expired(w.ctx)
 	w.must(nil, err)
 	did, err := w.Retire(w.ctx)
@@ -108,6 +111,9 @@ func TestOldEventsGo(t *testing.T) {
 	clock.pass(4 * 365 * 24 * time.Hour)
 	w.send(bob, "new@desk.example", "new", "Message-ID: <e2@customer.example>\r\n", "new")
 	w.seen()
+	if events, err := w.Events(w.ctx, 1, 10); err != nil || len(events) != 3 { // and all who follow know them
+		t.Errorf("before, after 1: %v %v", events, err)
+	}
 	would, err := w.Expired(w.ctx)
 	w.must(nil, err)
 	did, err := w.Retire(w.ctx)

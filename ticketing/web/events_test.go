@@ -55,7 +55,7 @@ func TestGone(t *testing.T) {
 		t.Errorf("after that: %d %+v", res.StatusCode, page)
 	}
 	s.prune(8)
-	if res := s.call(s.tcp.URL, "GET", "/api/v1/events?after=6", secret, "", nil); res.StatusCode != 410 {
+	if res := s.call(s.tcp.URL, "GET", "/api/v1/events?after=2", secret, "", nil); res.StatusCode != 410 {
 		t.Errorf("nothing is left: %d", res.StatusCode)
 	}
 	if res := s.call(s.tcp.URL, "GET", "/api/v1/events?after=8", secret, "", nil); res.StatusCode != 200 {
