@@ -2,11 +2,8 @@ package integration
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -18,36 +15,8 @@ const jane = "jane@" + lab.SignedDomain
 // binary is the agent under test, built once for all tests.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(build(m)) }
-
-func build(m *testing.M) int {
-	folder, err := os.MkdirTemp("", "postdesk")
-	if err == nil {
-		err = readSources()
-	}
-	if err == nil {
-		binary, err = lab.Build(context.Background(), folder)
-	}
-	code := 1
-	if err == nil {
-		code = m.Run()
-	}
-	if err := errors.Join(err, os.RemoveAll(folder)); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return code
-}
-
-// readSources looks at every source of the agent: go test keeps a result until a file
-// changes that the test itself has looked at, and does not see what its build reads.
-func readSources() error {
-	for _, folder := range []string{"../cmd", "../lmtp", "../ticketing", "../postfix"} {
-		if err := filepath.WalkDir(folder, func(_ string, _ fs.DirEntry, err error) error { return err }); err != nil {
-			return err
-		}
-	}
-	return nil
+func TestMain(m *testing.M) {
+	os.Exit(lab.RunTests(m, func(program string) error { binary = program; return nil }))
 }
 
 // desk is an agent in a lab, with a client.

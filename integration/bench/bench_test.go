@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -69,26 +68,11 @@ func TestMain(m *testing.M) {
 			return
 		}
 	}
-	os.Exit(build(m))
+	os.Exit(lab.RunTests(m, func(program string) error { binary = program; return nil }))
 }
 
 // binary is the agent under test, built once for all tests.
 var binary string
-
-func build(m *testing.M) (code int) {
-	folder, err := os.MkdirTemp("", "postdesk-bench-")
-	if err == nil {
-		binary, err = lab.Build(context.Background(), folder)
-	}
-	if err == nil {
-		code = m.Run()
-	}
-	if err := errors.Join(err, os.RemoveAll(folder)); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return code
-}
 
 // A round against smtp-sink counts messages and its time.
 func TestMeasure(t *testing.T) {

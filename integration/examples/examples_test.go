@@ -22,30 +22,13 @@ import (
 // bin is a folder with the postdesk under test, built once for all tests.
 var bin string
 
-func TestMain(m *testing.M) { os.Exit(build(m)) }
-
-func build(m *testing.M) int {
-	folder, err := os.MkdirTemp("", "postdesk")
-	// go test keeps a result until a file changes that the test itself has looked at.
-	for _, sources := range []string{"../../cmd", "."} {
-		err = errors.Join(err, filepath.WalkDir(sources, func(_ string, _ fs.DirEntry, err error) error { return err }))
-	}
-	if err == nil {
-		_, err = lab.Build(context.Background(), folder)
-	}
-	if err == nil {
-		err = exec.Command("go", "build", "-o", folder, "./tracker").Run()
-	}
-	code := 1
-	if err == nil {
-		bin = folder
-		code = m.Run()
-	}
-	if err := errors.Join(err, os.RemoveAll(folder)); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return code
+func TestMain(m *testing.M) {
+	os.Exit(lab.RunTests(m, func(program string) error {
+		bin = filepath.Dir(program)
+		// As go test does not see what is built here, it is to see that this looks at it.
+		looked := filepath.WalkDir(".", func(_ string, _ fs.DirEntry, err error) error { return err })
+		return errors.Join(looked, exec.Command("go", "build", "-o", bin, "./tracker").Run())
+	}))
 }
 
 // command runs a program of the examples with postdesk in its path, and gives what it prints.

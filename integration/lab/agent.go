@@ -16,19 +16,6 @@ import (
 	"time"
 )
 
-// Build builds the agent into a folder and gives the path of the program. The
-// working directory must be in the module.
-func Build(ctx context.Context, folder string) (string, error) {
-	out := filepath.Join(folder, "postdesk")
-	// No debugger looks at it, and its tables are a quarter of the linker's work.
-	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags=-w", "-o", out, "postdesk/cmd/postdesk")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w: %s", err, text)
-	}
-	return out, nil
-}
-
 // Queue is a [[queue]] of the agent's configuration.
 type Queue struct {
 	Key, Name   string
