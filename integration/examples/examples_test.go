@@ -4,9 +4,7 @@ package examples
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,15 +23,16 @@ var bin string
 func TestMain(m *testing.M) {
 	os.Exit(lab.RunTests(m, func(program string) error {
 		bin = filepath.Dir(program)
-		// As go test does not see what is built here, it is to see that this looks at it.
-		looked := filepath.WalkDir(".", func(_ string, _ fs.DirEntry, err error) error { return err })
-		return errors.Join(looked, exec.Command("go", "build", "-o", bin, "./tracker").Run())
+		return exec.Command("go", "build", "-o", bin, "./tracker").Run()
 	}))
 }
 
 // command runs a program of the examples with postdesk in its path, and gives what it prints.
 func command(t *testing.T, stdin string, env []string, name string, args ...string) string {
 	t.Helper()
+	if err := lab.LookAtSources(); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)

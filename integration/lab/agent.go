@@ -108,6 +108,9 @@ notify = { all = ["assigned"] }
 // NewAgent writes the configuration of an agent that is built at binary. Start or
 // Launch runs it.
 func (l *Lab) NewAgent(binary string, o AgentOptions) (*Agent, error) {
+	if err := LookAtSources(); err != nil {
+		return nil, err
+	}
 	if o.Data == "" {
 		o.Data = filepath.Join(l.Dir, "agent")
 	}

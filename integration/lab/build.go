@@ -27,9 +27,6 @@ func Build(ctx context.Context, folder string) (string, error) {
 // code. Before, ready is told the agent's program; its folder is gone after the tests.
 func RunTests(tests interface{ Run() int }, ready func(binary string) error) (code int) {
 	folder, err := os.MkdirTemp("", "postdesk")
-	if err == nil {
-		err = lookAtSources()
-	}
 	binary := ""
 	if err == nil {
 		binary, err = Build(context.Background(), folder)
@@ -47,9 +44,10 @@ func RunTests(tests interface{ Run() int }, ready func(binary string) error) (co
 	return code
 }
 
-// lookAtSources looks at every source of the agent: go test keeps a result until a file
-// changes that the test itself has looked at, and does not see what its build reads.
-func lookAtSources() error {
+// LookAtSources looks at every source of the agent and of the examples: go test keeps a result
+// until a file changes that a test has looked at, and sees neither what a build reads nor what
+// is looked at before the tests run.
+func LookAtSources() error {
 	root, err := os.Getwd()
 	for err == nil {
 		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
@@ -60,7 +58,7 @@ func lookAtSources() error {
 		}
 		root = filepath.Dir(root)
 	}
-	for _, folder := range []string{"cmd", "lmtp", "ticketing", "postfix"} {
+	for _, folder := range []string{"cmd", "lmtp", "ticketing", "postfix", "integration/examples"} {
 		err = errors.Join(err, filepath.WalkDir(filepath.Join(root, folder), func(_ string, _ fs.DirEntry, err error) error { return err }))
 	}
 	return err
