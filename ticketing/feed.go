@@ -42,6 +42,17 @@ func (t *tail) forget() {
 // what there is; where events after another place are missing it gives Gone. What they hold
 // is not to be changed.
 func (d *Desk) Events(ctx context.Context, after int64, limit int) ([]Event, error) {
+	events, err := d.follow(ctx, after, limit)
+	if err != nil || len(events) > 0 {
+		return events, err
+	}
+	// A commit is there a moment before followers are told: who has seen what it wrote finds
+	// its events.
+	return d.readEvents(ctx, after, limit)
+}
+
+// follow is Events as far as followers were told.
+func (d *Desk) follow(ctx context.Context, after int64, limit int) ([]Event, error) {
 	newest := d.newest.Load()
 	if after > 0 && after >= newest {
 		return nil, nil // who follows asks again and again
@@ -96,11 +107,14 @@ func (d *Desk) Sift(ctx context.Context, pass func(Event) bool, after int64, lim
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for next = after; ; {
-		page, err := d.Events(ctx, next, 500)
-		// Not after events that were left out: to acknowledge those first keeps a lag true.
-		if err == nil && len(page) == 0 && wait > 0 && next == after {
-			page, err = d.WaitEvents(waiting, next, 500)
+		look, within := d.Events, ctx
+		switch {
+		case wait > 0 && next == after:
+			look, within = d.WaitEvents, waiting
+		case wait > 0: // events that were left out are acknowledged before more are waited for: that keeps a lag true
+			look = d.follow
 		}
+		page, err := look(within, next, 500)
 		if err != nil || len(page) == 0 {
 			return events, next, err
 		}
@@ -136,7 +150,7 @@ func (d *Desk) WaitEvents(ctx context.Context, after int64, limit int) ([]Event,
 		d.mu.Lock()
 		appended := d.appended // before reading, so that nothing falls between
 		d.mu.Unlock()
-		events, err := d.Events(ctx, after, limit)
+		events, err := d.follow(ctx, after, limit)
 		if ctx.Err() != nil {
 			return nil, nil
 		}

@@ -94,6 +94,26 @@ func TestFollowersShare(t *testing.T) {
 	}
 }
 
+// What is committed is on the feed, also before those who follow it were told.
+func TestEventsOfCommit(t *testing.T) {
+	w := newWorld(t)
+	w.send("jo@customer.example", "new@desk.example", "Printer", "", "It is on fire.")
+	w.settled()
+	d, _ := w.counted() // which nobody tells
+	last, err := d.LastSeq(w.ctx)
+	w.must(nil, err)
+	w.send("kim@customer.example", "new@desk.example", "Invoice", "", "It is lost.")
+	for _, limit := range []int{1, 100} {
+		events, err := d.Events(w.ctx, last, limit)
+		if w.must(nil, err); len(events) == 0 || events[0].Seq != last+1 {
+			t.Errorf("%d events after %d: %+v", limit, last, events)
+		}
+	}
+	if events, _, err := d.Sift(w.ctx, func(ticketing.Event) bool { return true }, last, 100, 0); err != nil || len(events) == 0 {
+		t.Errorf("who does not wait gets %+v %v", events, err)
+	}
+}
+
 // A token is read once, until one is removed, and never again when it was that one.
 func TestTokenIsKnown(t *testing.T) {
 	w := newWorld(t)

@@ -143,6 +143,25 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// Each byte of the header says something of the whole file (https://www.sqlite.org/fileformat.html).
+func TestDamagedHeader(t *testing.T) {
+	dir, raws := damagedDesk(t, 3, true)
+	whole, err := os.ReadFile(filepath.Join(dir, databaseName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := range 100 {
+		spoiled := bytes.Clone(whole)
+		spoiled[at] ^= 0x55
+		if err := os.WriteFile(filepath.Join(dir, databaseName), spoiled, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_ = os.Remove(filepath.Join(dir, databaseName+"-wal"))
+		_ = os.Remove(filepath.Join(dir, databaseName+"-shm"))
+		servesOrRefuses(t, fmt.Sprintf("byte %d of the header", at), dir, raws)
+	}
+}
+
 // pageKinds are the pages by the first byte of a B-tree page (2, 5, 10, 13), else 0, which
 // is what is too long for a page.
 func pageKinds(db []byte) map[byte][]int {

@@ -57,11 +57,11 @@ func (m migration) run(ctx context.Context) (err error) {
 	}
 	db.SetMaxOpenConns(1)
 	defer func() { err = errors.Join(err, db.Close()) }()
+	var have, want int64
 	p, err := provider(db, m.files)
-	if err != nil {
-		return damaged(err)
+	if err == nil {
+		have, want, err = p.GetVersions(ctx)
 	}
-	have, want, err := p.GetVersions(ctx)
 	switch {
 	case err != nil && m.known && ctx.Err() == nil:
 		return fmt.Errorf("%s cannot be read; where it is damaged, put a backup in its place (postdesk restore): %w", databaseName, err)
