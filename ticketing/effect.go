@@ -12,7 +12,7 @@ import (
 // consumeTries is how often a consumer tries one event before it is passed over.
 const consumeTries = 10
 
-// pageEvery is how soon after a page of the feed a consumer reads the next one.
+// pageEvery is the pace of a consumer of our own.
 const pageEvery = 10 * time.Millisecond
 
 // togetherMost is how many effects share a commit: the first of them waits for the last.
@@ -50,14 +50,12 @@ type follower struct {
 func (d *Desk) consume(ctx context.Context, f follower) {
 	cursor, ok := d.cursorOf(ctx, f.name)
 	kept := cursor
-	for last := (time.Time{}); ok && ctx.Err() == nil; {
+	for pace := (Pace{Every: pageEvery}); ok && ctx.Err() == nil; {
 		d.seen.Store(f.name, cursor)
-		// Under load a page has what many commits have told, and costs hardly more than one.
-		if rest := pageEvery - time.Since(last); rest > 0 && !pause(ctx, rest) {
+		if !pace.Wait(ctx) { // what the last page took to handle counts: a consumer that is behind does not rest
 			return
 		}
 		events, err := d.WaitEvents(ctx, cursor, 256)
-		last = time.Now() // what the page takes to handle counts: a consumer that is behind does not rest
 		var gone Gone
 		if errors.As(err, &gone) { // what is not kept any more was handled, or is too old to be
 			d.log.Warn("events were taken away before a consumer of our own has seen them", "consumer", f.name, "after", cursor, "oldest", gone.Oldest)

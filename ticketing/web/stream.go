@@ -59,7 +59,7 @@ func (f frame) write(b *strings.Builder) error {
 	return err
 }
 
-// pageEvery is how soon after a page of events a stream reads the next one.
+// pageEvery is the pace of a stream.
 const pageEvery = 20 * time.Millisecond
 
 // reading gives what is after a place, waiting for it for a while, and how far it looked.
@@ -87,14 +87,8 @@ func (s *Server) streamFrom(ctx context.Context, after int64, read reading) (*hu
 // then shows both sides that the other is there.
 func (s *Server) stream(ctx context.Context, w http.ResponseWriter, after int64, read reading) {
 	out := http.NewResponseController(w)
-	for last := (time.Time{}); ; {
-		select { // under load a page has what many commits have told, and costs hardly more than one
-		case <-time.After(pageEvery - time.Since(last)):
-		case <-ctx.Done():
-			return
-		}
+	for pace := (ticketing.Pace{Every: pageEvery}); pace.Wait(ctx); {
 		frames, next, err := read(ctx, after, s.cfg.Heartbeat)
-		last = time.Now()
 		var gone ticketing.Gone
 		if errors.As(err, &gone) {
 			frames = []frame{{after, "gone", newGone(gone)}}
