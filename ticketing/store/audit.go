@@ -43,7 +43,7 @@ func Verify(ctx context.Context, dir string, progress Progress) (*Audit, error) 
 	c := &conn{dsn: readerDSN(path)}
 	err := c.exec(ctx, "BEGIN DEFERRED")
 	if err == nil {
-		a := &audit{Audit: &Audit{}, t: &tx{ctx: ctx, conn: c}, files: &DB{dir: dir, codec: newCodec()}, progress: progress}
+		a := &audit{Audit: &Audit{}, t: &tx{ctx: ctx, conn: c, watched: true}, files: &DB{dir: dir, codec: newCodec()}, progress: progress}
 		if err = a.run(); err == nil {
 			return a.Audit, c.close()
 		}

@@ -98,7 +98,7 @@ func copyDatabase(ctx context.Context, from, to string) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := s.ExecContext(ctx, to); err != nil {
+	if _, err := s.ExecContext(ctx, values([]any{to})); err != nil {
 		return err
 	}
 	f, err = os.OpenFile(to, os.O_RDWR, 0)
@@ -112,7 +112,7 @@ func copyDatabase(ctx context.Context, from, to string) (err error) {
 func describe(ctx context.Context, snapshot string) (m Manifest, hashes []ticketing.Hash, err error) {
 	c := &conn{dsn: copyDSN(snapshot)}
 	defer func() { err = errors.Join(err, c.close()) }()
-	t := &tx{ctx: ctx, conn: c}
+	t := &tx{ctx: ctx, conn: c, watched: true}
 	m.Format = backupFormat
 	if m.Schema, err = schemaOf(t); err != nil {
 		return m, nil, err

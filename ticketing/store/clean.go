@@ -92,7 +92,7 @@ func emptyLog(ctx context.Context, path string) error {
 	defer c.close()
 	for try := 0; ; try++ {
 		var busy, frames, done int64
-		err := (&tx{ctx: ctx, conn: c}).get("PRAGMA wal_checkpoint(TRUNCATE)", nil, &busy, &frames, &done)
+		err := (&tx{ctx: ctx, conn: c, watched: true}).get("PRAGMA wal_checkpoint(TRUNCATE)", nil, &busy, &frames, &done)
 		if err != nil || busy == 0 || try > 100 {
 			if err == nil && busy != 0 {
 				err = errors.New("the log of the database cannot be emptied: somebody reads it; try again")

@@ -38,7 +38,7 @@ func (x *Index) Find(ctx context.Context, q ticketing.IndexQuery, before int64, 
 		return nil, 0, ctx.Err()
 	}
 	defer func() { x.readers <- c }()
-	t := &tx{ctx: ctx, conn: c}
+	t := &tx{ctx: ctx, conn: c, watched: true}
 	if before <= 0 {
 		before = 1 << 62
 	}

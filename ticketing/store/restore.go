@@ -187,7 +187,7 @@ func (r *Restored) settle(ctx context.Context, path string, o RestoreOptions) (e
 	if err := c.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	t := &tx{ctx: ctx, conn: c}
+	t := &tx{ctx: ctx, conn: c, watched: true}
 	if r.Waiting, err = one(t, scanInt, "SELECT count(*) FROM outgoing WHERE state = 'queued'"); err != nil {
 		return err
 	}

@@ -222,6 +222,7 @@ func (d *DB) Check(ctx context.Context) error {
 		return fmt.Errorf("%s has %d bytes left", d.dir, free)
 	}
 	return d.read(ctx, func(t *tx) error {
+		t.watched = true // somebody else may hold the database
 		_, err := t.LastSeq()
 		return err
 	})
@@ -236,6 +237,7 @@ func (d *DB) Alive(ctx context.Context) error {
 		return fmt.Errorf("the writer does not answer: %w", err)
 	}
 	err = d.read(ctx, func(t *tx) error {
+		t.watched = true // somebody else may hold the database
 		_, err := t.LastSeq()
 		return err
 	})

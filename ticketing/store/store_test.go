@@ -68,13 +68,13 @@ func TestSettings(t *testing.T) {
 	}
 	pragmas := func(tx ticketing.Tx, want map[string]string) error {
 		for name, value := range want {
-			var got string
+			var kept any
 			if err := tx.(interface {
 				get(string, []any, ...any) error
-			}).get("PRAGMA "+name, nil, &got); err != nil {
+			}).get("PRAGMA "+name, nil, &kept); err != nil {
 				return err
 			}
-			if got != value {
+			if got := fmt.Sprint(kept); got != value {
 				t.Errorf("%s is %s, want %s", name, got, value)
 			}
 		}

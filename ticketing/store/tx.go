@@ -2,12 +2,9 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"encoding/json"
+	"database/sql/driver"
 	"errors"
-	"fmt"
-	"strings"
-	"time"
+	"io"
 
 	"postdesk/ticketing"
 )
@@ -22,6 +19,9 @@ type tx struct {
 	dir    string // of the store; only the writer has it
 	err    error  // the first fault of a statement; nothing runs after it
 	staged int64  // octets given to PutRaw
+
+	// watched statements end with ctx in their middle, others at their next row.
+	watched bool
 
 	hashes  *hashes        // of new raw mail; nil where none is looked for by its hash
 	known   ticketing.Hash // a hash whose row has been seen, and that row
@@ -47,9 +47,12 @@ func (t *tx) failed(err error) error {
 	return err
 }
 
-func (t *tx) stmt(query string) (*sql.Stmt, error) {
+func (t *tx) stmt(query string) (statement, error) {
 	if t.err != nil {
 		return nil, t.err
+	}
+	if err := t.ctx.Err(); err != nil {
+		return nil, t.failed(err)
 	}
 	s, err := t.conn.stmt(t.ctx, query)
 	if err != nil {
@@ -112,7 +115,7 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	res, err := s.ExecContext(t.ctx, values(args)...)
+	res, err := s.ExecContext(t.under(), values(args))
 	if err != nil {
 		return 0, t.failed(err)
 	}
@@ -127,7 +130,7 @@ func (t *tx) insert(query string, args ...any) (id int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	res, err := s.ExecContext(t.ctx, values(args)...)
+	res, err := s.ExecContext(t.under(), values(args))
 	if err != nil {
 		return 0, t.failed(err)
 	}
@@ -153,20 +156,34 @@ func (t *tx) each(query string, args []any, scan func(row) error) error {
 	if err != nil {
 		return err
 	}
-	rows, err := s.QueryContext(t.ctx, values(args)...)
+	found, err := s.QueryContext(t.under(), values(args))
 	if err != nil {
 		return t.failed(err)
 	}
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			rows.Close()
-			return t.failed(err)
+	rows := &result{found, make([]driver.Value, len(found.Columns()))}
+	for err == nil {
+		if err = found.Next(rows.values); err == nil {
+			err = scan(rows)
+		}
+		if err == nil {
+			err = t.ctx.Err()
 		}
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+	if err == io.EOF {
+		err = nil
+	}
+	if err := errors.Join(err, found.Close()); err != nil {
 		return t.failed(err)
 	}
 	return nil
+}
+
+// under is the context of a statement.
+func (t *tx) under() context.Context {
+	if t.watched {
+		return t.ctx
+	}
+	return unwatched()
 }
 
 // get scans the one row of a query, ErrNotFound when there is none.
@@ -181,9 +198,6 @@ func (t *tx) get(query string, args []any, dest ...any) error {
 	}
 	return err
 }
-
-// row is what a scan function reads from.
-type row interface{ Scan(...any) error }
 
 // list gives all rows of a query.
 func list[T any](t *tx, scan func(row) (T, error), query string, args ...any) ([]T, error) {
@@ -210,129 +224,4 @@ func one[T any](t *tx, scan func(row) (T, error), query string, args ...any) (T,
 		return none, err
 	}
 	return all[0], nil
-}
-
-// values turns arguments into what a driver takes.
-func values(args []any) []any {
-	for i, a := range args {
-		switch v := a.(type) {
-		case string:
-			args[i] = clean(v)
-		case bool:
-			args[i] = 0
-			if v {
-				args[i] = 1
-			}
-		case time.Time:
-			args[i] = micros(v)
-		case ticketing.Hash:
-			args[i] = v[:]
-		}
-	}
-	return args
-}
-
-// clean makes text that every database and JSON can hold: valid UTF-8 without NUL.
-func clean(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if strings.IndexByte(s, 0) >= 0 {
-		s = strings.ReplaceAll(s, "\x00", "\uFFFD")
-	}
-	return s
-}
-
-// micros is how a time is kept; no time at all is 0.
-func micros(at time.Time) int64 {
-	if at.IsZero() {
-		return 0
-	}
-	return at.UnixMicro()
-}
-
-// timeCol scans what micros wrote.
-type timeCol struct{ to *time.Time }
-
-func (c timeCol) Scan(v any) error {
-	n, ok := v.(int64)
-	if !ok {
-		return fmt.Errorf("a time is kept as %T", v)
-	}
-	*c.to = time.Time{}
-	if n != 0 {
-		*c.to = time.UnixMicro(n).UTC()
-	}
-	return nil
-}
-
-// hashCol scans a hash; NULL is none.
-type hashCol struct{ to *ticketing.Hash }
-
-func (c hashCol) Scan(v any) error {
-	switch b := v.(type) {
-	case nil:
-		*c.to = ticketing.Hash{}
-		return nil
-	case []byte:
-		if copy(c.to[:], b) == len(c.to) && len(b) == len(c.to) {
-			return nil
-		}
-	}
-	return errors.New("a hash is not kept as 32 octets")
-}
-
-// refCol scans a reference; NULL is 0.
-type refCol struct{ to *int64 }
-
-func (c refCol) Scan(v any) error {
-	n, _ := v.(int64)
-	*c.to = n
-	return nil
-}
-
-// ref is how a reference is kept: 0 is NULL.
-func ref(id int64) any {
-	if id == 0 {
-		return nil
-	}
-	return id
-}
-
-// jsonCol scans what toJSON wrote, packed or not.
-type jsonCol struct{ to any }
-
-func (c jsonCol) Scan(v any) error {
-	switch s := v.(type) {
-	case string:
-		if s == "" {
-			return nil
-		}
-		text, err := unpack(s)
-		if err != nil {
-			return err
-		}
-		return json.Unmarshal([]byte(text), c.to)
-	}
-	return fmt.Errorf("JSON is kept as %T", v)
-}
-
-// toJSON gives the empty string for nothing, which is most often what there is.
-func toJSON(v any) (string, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return "", err
-	}
-	switch s := string(b); s {
-	case "null", "{}", "[]":
-		return "", nil
-	default:
-		return s, nil
-	}
-}
-
-// atMost is a limit for SQL: none is a number that nothing reaches.
-func atMost(limit int) int64 {
-	if limit <= 0 {
-		return 1 << 62
-	}
-	return int64(limit)
 }

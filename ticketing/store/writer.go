@@ -134,7 +134,7 @@ func (w *writer) run() {
 // takes the last moments with it, and not all since the start, and a commit seldom has to do
 // it. The log stays as it is where somebody reads an old moment.
 func (w *writer) emptyLog() {
-	if w.conn.db == nil {
+	if w.conn.c == nil {
 		return
 	}
 	if err := w.conn.exec(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
