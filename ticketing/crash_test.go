@@ -88,6 +88,7 @@ func (w crashWorld) run(n int, after bool) (ended bool) {
 func (w crashWorld) work(ctx context.Context, d *ticketing.Desk) {
 	insist := func(do func() bool) {
 		for ctx.Err() == nil && !do() {
+			time.Sleep(time.Millisecond)
 		}
 	}
 	for i, to := range []string{"new@desk.example", "SUPPORT-7102@desk.example", "SUPPORT-7102@desk.example"} {

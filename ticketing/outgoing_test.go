@@ -63,6 +63,7 @@ func TestLeasesAtStart(t *testing.T) {
 		if n, err = d.Backlog(ctx); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(time.Millisecond)
 	}
 	if claimed, err := d.ClaimOutgoing(ctx, 10, time.Hour); err != nil || len(claimed) != 0 {
 		t.Errorf("claimed twice: %+v, %v", claimed, err)
