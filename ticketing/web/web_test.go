@@ -100,7 +100,7 @@ func (s *site) settled() {
 
 func (s *site) until(what string, is func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.t.Fatal("waited in vain: ", what)
 		}
