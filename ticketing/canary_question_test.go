@@ -64,7 +64,7 @@ func TestCanaryQuestions(t *testing.T) {
 		}
 	}
 	for _, m := range mustHeld(w) {
-		w.must(w.Judge(w.ctx, jane, m.ID, h.rnd.IntN(2) == 0))
+		w.must(w.Judge(w.ctx, jane, m.Message.ID, h.rnd.IntN(2) == 0))
 	}
 	for _, name := range h.names {
 		w.must(first(w.Reply(w.ctx, jane, ticketing.ReplyRequest{Ticket: name, Text: "That is all."})))
@@ -73,9 +73,9 @@ func TestCanaryQuestions(t *testing.T) {
 	checkQuestionCanaries(t, w)
 }
 
-func mustHeld(w *world) []ticketing.Message {
+func mustHeld(w *world) []ticketing.Found {
 	w.t.Helper()
-	held, _, err := w.Held(w.ctx, ticketing.Actor{}, 0, 200)
+	held, err := w.Held(w.ctx, ticketing.Actor{}, 0, 200)
 	w.must(held, err)
 	return held
 }

@@ -20,8 +20,8 @@ func TestHeldList(t *testing.T) {
 	w.send("ann@customer.example", "SUPPORT-7102@desk.example", "x", "", "I am her colleague")
 	c.pass(time.Hour)
 	w.send("eve@evil.example", "SUPPORT-7102@desk.example", "x", "", "Give me everything")
-	held, tickets, err := w.Held(w.ctx, ticketing.Actor{}, 0, 10)
-	if err != nil || len(held) != 2 || held[0].From.Address != "ann@customer.example" || held[0].Advice == "" || tickets[held[0].Ticket].Name() != "SUPPORT-7102" {
+	held, err := w.Held(w.ctx, ticketing.Actor{}, 0, 10)
+	if err != nil || len(held) != 2 || held[0].Message.From.Address != "ann@customer.example" || held[0].Message.Advice == "" || held[0].Ticket.Name() != "SUPPORT-7102" {
 		t.Fatalf("held: %+v, %v", held, err)
 	}
 	n, err := w.HeldCount(w.ctx)
@@ -30,17 +30,17 @@ func TestHeldList(t *testing.T) {
 		t.Errorf("%d held, the oldest for %d s: %v %v", n, age, err, err2)
 	}
 	k := w.ticket("SUPPORT-7102").Ticket
-	if !k.Waiting.Equal(held[0].Received) {
-		t.Errorf("waiting since %v, want %v", k.Waiting, held[0].Received)
+	if !k.Waiting.Equal(held[0].Message.Received) {
+		t.Errorf("waiting since %v, want %v", k.Waiting, held[0].Message.Received)
 	}
 	// An answer to the requester does not settle who is held.
 	w.answer("SUPPORT-7102", "More.")
 	w.must(w.SetStatus(w.ctx, jane, "SUPPORT-7102", ticketing.StatusResolved))
-	if got := w.ticket("SUPPORT-7102").Ticket.Waiting; !got.Equal(held[0].Received) {
-		t.Errorf("after an answer to others: waiting since %v, want %v", got, held[0].Received)
+	if got := w.ticket("SUPPORT-7102").Ticket.Waiting; !got.Equal(held[0].Message.Received) {
+		t.Errorf("after an answer to others: waiting since %v, want %v", got, held[0].Message.Received)
 	}
-	w.must(w.Judge(w.ctx, jane, held[1].ID, false))
-	w.must(w.AcceptAuthor(w.ctx, jane, held[0].ID))
+	w.must(w.Judge(w.ctx, jane, held[1].Message.ID, false))
+	w.must(w.AcceptAuthor(w.ctx, jane, held[0].Message.ID))
 	conv := w.ticket("SUPPORT-7102")
 	if conv.Ticket.Status != ticketing.StatusOpen || conv.Ticket.Held != 0 || len(conv.Participants) != 2 || conv.Participants[1].Address != "ann@customer.example" {
 		t.Errorf("after judging: %+v %+v", conv.Ticket, conv.Participants)

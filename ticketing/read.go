@@ -72,34 +72,16 @@ func (d *Desk) Tickets(ctx context.Context, q TicketQuery) (tickets []Ticket, er
 }
 
 // Held lists messages that wait for staff and that an actor sees, the oldest first, with
-// the tickets they are in.
-func (d *Desk) Held(ctx context.Context, by Actor, after int64, limit int) (messages []Message, tickets map[int64]Ticket, err error) {
+// their tickets.
+func (d *Desk) Held(ctx context.Context, by Actor, after int64, limit int) (held []Found, err error) {
+	if by.Queues != nil && len(by.Queues) == 0 {
+		return nil, nil
+	}
 	err = d.store.Read(ctx, func(tx Tx) (err error) {
-		messages, tickets = nil, map[int64]Ticket{}
-		for {
-			page, err := tx.HeldMessages(after, limit)
-			if err != nil || len(page) == 0 {
-				return err
-			}
-			for _, m := range page {
-				after = m.ID
-				t, known := tickets[m.Ticket]
-				if !known {
-					if t, err = tx.Ticket(m.Ticket); err != nil {
-						return err
-					}
-					tickets[m.Ticket] = t
-				}
-				if !by.Sees(t.Queue) {
-					continue
-				}
-				if messages = append(messages, m); len(messages) == limit {
-					return nil
-				}
-			}
-		}
+		held, err = tx.HeldMessages(by.Queues, after, limit)
+		return err
 	})
-	return messages, tickets, err
+	return held, err
 }
 
 // HeldCount counts messages that wait for staff.
@@ -113,11 +95,11 @@ func (d *Desk) HeldCount(ctx context.Context) (n int64, err error) {
 
 // HeldAge is for how many seconds the oldest of them has waited, 0 when nothing is held.
 func (d *Desk) HeldAge(ctx context.Context) (seconds int64, err error) {
-	oldest, _, err := d.Held(ctx, Actor{}, 0, 1)
+	oldest, err := d.Held(ctx, Actor{}, 0, 1)
 	if err != nil || len(oldest) == 0 {
 		return 0, err
 	}
-	return int64(d.now().Sub(oldest[0].Received).Seconds()), nil
+	return int64(d.now().Sub(oldest[0].Message.Received).Seconds()), nil
 }
 
 // Message gives one message and the ticket it is in.

@@ -49,7 +49,7 @@ type IndexQuery struct {
 	NotQueues []string
 }
 
-// Found is a message that a search has found, as Tx.Found gives it.
+// Found is a message with its ticket. Of one that a search has found it has what Tx.Found says.
 type Found struct {
 	Message Message
 	Ticket  Ticket

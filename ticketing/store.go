@@ -87,7 +87,7 @@ type Tx interface {
 	LastMessage() (int64, error)
 	// Found gives those of these messages whose tickets have one of the statuses (any when
 	// none), the highest ID first, each with its ticket and what a list shows of it: ID, Kind,
-	// Visibility, From, Actor, Subject and Received.
+	// Visibility, Row, Reason, Advice, From, Actor, Subject and Received.
 	Found(ids []int64, statuses []Status) ([]Found, error)
 	MessagesByArrival(arrival int64) ([]Message, error)
 	AddUpload(*Upload) error // sets ID; its bytes are put before
@@ -98,8 +98,9 @@ type Tx interface {
 	Attachments(message int64) ([]Attachment, error) // by ID
 	// MessagesByFold gives what is the same mail as one with this Message-ID.
 	MessagesByFold(msgID, fold string) ([]Message, error)
-	// HeldMessages gives messages that wait for staff, by ID above after.
-	HeldMessages(after int64, limit int) ([]Message, error)
+	// HeldMessages gives messages that wait for staff in these queues (any for nil), by ID above
+	// after, as Found does.
+	HeldMessages(queues []string, after int64, limit int) ([]Found, error)
 	CountHeld() (int64, error)
 	// Undecided gives messages of row 7 of the trust table, by ID above after: DNS could
 	// not say who wrote them.

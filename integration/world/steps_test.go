@@ -345,11 +345,12 @@ func (w *world) status() {
 }
 
 func (w *world) judge() {
-	held, _, err := w.desk.Held(w.ctx, staff, 0, 100)
+	held, err := w.desk.Held(w.ctx, staff, 0, 100)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if m, ok := anyOf(w, held); ok {
+	if found, ok := anyOf(w, held); ok {
+		m := found.Message
 		accept := w.rnd.IntN(2) == 0
 		_, err := w.desk.Judge(w.ctx, staff, m.ID, accept)
 		w.say("message %d judged: %v, %v", m.ID, accept, err)

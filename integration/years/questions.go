@@ -71,6 +71,13 @@ func lists(name string, make func(s *sample) (ticketing.TicketQuery, string)) qu
 	}}
 }
 
+func heldMessages(name string, by ticketing.Actor, path string) question {
+	return question{name, time.Millisecond, func(s *sample) (int, error) {
+		found, err := s.Held(s.ctx, by, 0, 50)
+		return len(found), err
+	}, func(*sample) string { return path }}
+}
+
 func searches(name, text string, by ticketing.Actor) question {
 	return question{"search " + name, 10 * time.Millisecond, func(s *sample) (int, error) {
 		found, _, err := s.Search(s.ctx, by, text, 0, 50)
@@ -117,10 +124,8 @@ func allQuestions() []question {
 			c, err := s.Desk.Ticket(s.ctx, s.ticket().Name())
 			return len(c.Messages), err
 		}, func(s *sample) string { return "/tickets/" + s.ticket().Name() + "/messages" }},
-		{"held messages", time.Millisecond, func(s *sample) (int, error) {
-			found, _, err := s.Held(s.ctx, ticketing.Actor{}, 0, 50)
-			return len(found), err
-		}, func(*sample) string { return "/held?limit=50" }},
+		heldMessages("held messages", ticketing.Actor{}, "/held?limit=50"),
+		heldMessages("held messages of rare queues", ticketing.Actor{Queues: []string{"JOBS", "LEGAL"}}, ""),
 		{"metrics", 10 * time.Millisecond, func(s *sample) (int, error) {
 			_, err := s.HeldCount(s.ctx)
 			_, err2 := s.Backlog(s.ctx)

@@ -245,19 +245,16 @@ type rawRow struct {
 	body     []byte
 }
 
-func scanRaw(r row) (w rawRow, err error) {
-	err = r.Scan(&w.id, hashCol{&w.hash}, &w.size, &w.encoding, &w.body)
-	return w, err
+func scanRaw(r row, w *rawRow) error {
+	return r.Scan(&w.id, hashCol{&w.hash}, &w.size, &w.encoding, &w.body)
 }
 
-func scanInt(r row) (n int64, err error) {
-	err = r.Scan(&n)
-	return n, err
+func scanInt(r row, n *int64) error {
+	return r.Scan(n)
 }
 
-func scanText(r row) (s string, err error) {
-	err = r.Scan(&s)
-	return s, err
+func scanText(r row, s *string) error {
+	return r.Scan(s)
 }
 
 // schemaOf is the number of the newest migration that was applied.

@@ -120,9 +120,8 @@ func describe(ctx context.Context, snapshot string) (m Manifest, hashes []ticket
 	if m.Counts, err = tableCounts(t); err != nil {
 		return m, nil, err
 	}
-	hashes, err = list(t, func(r row) (h ticketing.Hash, err error) {
-		err = r.Scan(hashCol{&h})
-		return h, err
+	hashes, err = list(t, func(r row, h *ticketing.Hash) error {
+		return r.Scan(hashCol{h})
 	}, "SELECT hash FROM raw WHERE encoding = $1 ORDER BY hash", encodingFile)
 	m.RawFiles = int64(len(hashes))
 	return m, hashes, err

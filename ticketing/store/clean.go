@@ -51,9 +51,8 @@ func (d *DB) Clean(rewrite bool) (c ticketing.Cleaned, err error) {
 func (d *DB) DropFiles(ctx context.Context) (n int, err error) {
 	var hashes []ticketing.Hash
 	err = d.read(ctx, func(t *tx) (err error) {
-		hashes, err = list(t, func(r row) (h ticketing.Hash, err error) {
-			err = r.Scan(hashCol{&h})
-			return h, err
+		hashes, err = list(t, func(r row, h *ticketing.Hash) error {
+			return r.Scan(hashCol{h})
 		}, "SELECT hash FROM dropped")
 		return err
 	})

@@ -312,9 +312,8 @@ func TestSweepOfOrphans(t *testing.T) {
 // knownFiles are the files of raw mail that have a row.
 func knownFiles(d *DB) (hashes []ticketing.Hash, err error) {
 	err = d.read(context.Background(), func(t *tx) (err error) {
-		hashes, err = list(t, func(r row) (h ticketing.Hash, err error) {
-			err = r.Scan(hashCol{&h})
-			return h, err
+		hashes, err = list(t, func(r row, h *ticketing.Hash) error {
+			return r.Scan(hashCol{h})
 		}, "SELECT hash FROM raw WHERE encoding = 'file' ORDER BY id")
 		return err
 	})

@@ -200,12 +200,23 @@ func (t *tx) get(query string, args []any, dest ...any) error {
 }
 
 // list gives all rows of a query.
-func list[T any](t *tx, scan func(row) (T, error), query string, args ...any) ([]T, error) {
+func list[T any](t *tx, scan func(row, *T) error, query string, args ...any) ([]T, error) {
+	return page(t, 0, scan, query, args...)
+}
+
+// pageMax is for how many rows room is made before they come.
+const pageMax = 64
+
+// page is list for a query that gives about so many rows.
+func page[T any](t *tx, rows int, scan func(row, *T) error, query string, args ...any) ([]T, error) {
 	var out []T
 	err := t.each(query, args, func(r row) error {
-		v, err := scan(r)
-		out = append(out, v)
-		return err
+		if out == nil {
+			out = make([]T, 0, max(1, min(rows, pageMax)))
+		}
+		var none T
+		out = append(out, none)
+		return scan(r, &out[len(out)-1])
 	})
 	if err != nil {
 		return nil, err
@@ -214,14 +225,22 @@ func list[T any](t *tx, scan func(row) (T, error), query string, args ...any) ([
 }
 
 // one gives the first row of a query, ErrNotFound when there is none.
-func one[T any](t *tx, scan func(row) (T, error), query string, args ...any) (T, error) {
-	all, err := list(t, scan, query, args...)
-	if err == nil && len(all) == 0 {
+func one[T any](t *tx, scan func(row, *T) error, query string, args ...any) (T, error) {
+	var first T
+	found := false
+	err := t.each(query, args, func(r row) error {
+		if found {
+			return nil
+		}
+		found = true
+		return scan(r, &first)
+	})
+	if err == nil && !found {
 		err = ticketing.ErrNotFound
 	}
 	if err != nil {
 		var none T
 		return none, err
 	}
-	return all[0], nil
+	return first, nil
 }

@@ -28,9 +28,8 @@ func (t *tx) AddToken(k *ticketing.Token) error {
 
 const selectToken = "SELECT id, name, hash, program, scope, queues, created FROM token"
 
-func scanToken(r row) (k ticketing.Token, err error) {
-	err = r.Scan(&k.ID, &k.Name, hashCol{&k.Hash}, &k.Program, &k.Scope, jsonCol{&k.Queues}, timeCol{&k.Created})
-	return k, err
+func scanToken(r row, k *ticketing.Token) error {
+	return r.Scan(&k.ID, &k.Name, hashCol{&k.Hash}, &k.Program, &k.Scope, jsonCol{&k.Queues}, timeCol{&k.Created})
 }
 
 func (t *tx) Tokens() ([]ticketing.Token, error) {
@@ -55,8 +54,7 @@ func (t *tx) RemoveKey(id int64) error {
 }
 
 func (t *tx) Keys() ([]ticketing.Key, error) {
-	return list(t, func(r row) (k ticketing.Key, err error) {
-		err = r.Scan(&k.ID, &k.Secret, timeCol{&k.Created})
-		return k, err
+	return list(t, func(r row, k *ticketing.Key) error {
+		return r.Scan(&k.ID, &k.Secret, timeCol{&k.Created})
 	}, "SELECT id, secret, created FROM hmac_key ORDER BY created DESC, id DESC")
 }

@@ -11,9 +11,8 @@ func (t *tx) AddAttachment(a *ticketing.Attachment) error {
 		[]any{a.Message, raw, a.Name, a.Type, a.ContentID}, &a.ID)
 }
 
-func scanAttachment(r row) (a ticketing.Attachment, err error) {
-	err = r.Scan(&a.ID, &a.Message, &a.Name, &a.Type, &a.ContentID, &a.Size, hashCol{&a.Raw})
-	return a, err
+func scanAttachment(r row, a *ticketing.Attachment) error {
+	return r.Scan(&a.ID, &a.Message, &a.Name, &a.Type, &a.ContentID, &a.Size, hashCol{&a.Raw})
 }
 
 func (t *tx) Attachments(message int64) ([]ticketing.Attachment, error) {

@@ -4,9 +4,8 @@ import "postdesk/ticketing"
 
 const selectConsumer = "SELECT name, seq, filter, created FROM named_consumer"
 
-func scanConsumer(r row) (c ticketing.Consumer, err error) {
-	err = r.Scan(&c.Name, &c.Seq, jsonCol{&c.Filter}, timeCol{&c.Created})
-	return c, err
+func scanConsumer(r row, c *ticketing.Consumer) error {
+	return r.Scan(&c.Name, &c.Seq, jsonCol{&c.Filter}, timeCol{&c.Created})
 }
 
 func (t *tx) PutConsumer(c ticketing.Consumer) error {
@@ -42,9 +41,8 @@ func (t *tx) PutDeadLetter(l ticketing.DeadLetter) error {
 }
 
 func (t *tx) DeadLetters(consumer string, after int64, limit int) ([]ticketing.DeadLetter, error) {
-	return list(t, func(r row) (l ticketing.DeadLetter, err error) {
-		err = r.Scan(&l.Consumer, &l.Seq, &l.Reason, &l.Tries, timeCol{&l.At})
-		return l, err
+	return list(t, func(r row, l *ticketing.DeadLetter) error {
+		return r.Scan(&l.Consumer, &l.Seq, &l.Reason, &l.Tries, timeCol{&l.At})
 	}, "SELECT consumer, seq, reason, tries, at FROM dead_letter WHERE consumer = $1 AND seq > $2 ORDER BY seq LIMIT $3", consumer, after, atMost(limit))
 }
 

@@ -13,8 +13,7 @@ func (t *tx) DomainSigned(name string, at time.Time) error {
 }
 
 func (t *tx) SigningDomain(name string) (ticketing.SigningDomain, error) {
-	return one(t, func(r row) (d ticketing.SigningDomain, err error) {
-		err = r.Scan(&d.Name, timeCol{&d.First}, timeCol{&d.Last})
-		return d, err
+	return one(t, func(r row, d *ticketing.SigningDomain) error {
+		return r.Scan(&d.Name, timeCol{&d.First}, timeCol{&d.Last})
 	}, "SELECT name, first_signed, last_signed FROM domain WHERE name = $1", name)
 }

@@ -46,16 +46,16 @@ func (t *tx) NextSeq() (int64, error) {
 const selectEvent = `SELECT e.seq, e.time, e.type, e.ticket, e.message, e.outgoing, e.actor, e.origin, e.facts,
 	COALESCE(t.queue, ''), COALESCE(t.number, 0) FROM event e LEFT JOIN ticket t ON t.id = e.ticket`
 
-func scanEvent(r row) (e ticketing.Event, err error) {
+func scanEvent(r row, e *ticketing.Event) error {
 	var k ticketing.Ticket
-	err = r.Scan(&e.Seq, timeCol{&e.Time}, packedCol{&e.Type}, refCol{&e.Ticket}, refCol{&e.Message}, refCol{&e.Outgoing}, &e.Actor, &e.Origin,
+	err := r.Scan(&e.Seq, timeCol{&e.Time}, packedCol{&e.Type}, refCol{&e.Ticket}, refCol{&e.Message}, refCol{&e.Outgoing}, &e.Actor, &e.Origin,
 		jsonCol{&e.Facts}, &k.Queue, &k.Number)
 	if e.Ticket != 0 {
 		e.Name, e.Queue = k.Name(), k.Queue
 	} else if e.Type == ticketing.TicketRemoved { // so that it reaches who followed the queue
 		e.Name, e.Queue = e.Facts["name"], e.Facts["queue"]
 	}
-	return e, err
+	return err
 }
 
 // The limit is an expression: for a bare parameter SQLite makes the statement anew whenever another

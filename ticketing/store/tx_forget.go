@@ -50,9 +50,8 @@ func (t *tx) StrayOutgoing(addresses []string) ([]ticketing.Outgoing, error) {
 }
 
 func (t *tx) ImportedOf(message int64) ([]ticketing.ImportedKey, error) {
-	return list(t, func(r row) (k ticketing.ImportedKey, err error) {
-		err = r.Scan(&k.Queue, hashCol{&k.Key})
-		return k, err
+	return list(t, func(r row, k *ticketing.ImportedKey) error {
+		return r.Scan(&k.Queue, hashCol{&k.Key})
 	}, "SELECT queue, key FROM imported WHERE message = $1", message)
 }
 
@@ -107,9 +106,8 @@ func (t *tx) forgetNames(query string, args ...any) error {
 		id              string
 		ticket, message int64
 	}
-	names, err := list(t, func(r row) (n name, err error) {
-		err = r.Scan(&n.id, refCol{&n.ticket}, refCol{&n.message})
-		return n, err
+	names, err := list(t, func(r row, n *name) error {
+		return r.Scan(&n.id, refCol{&n.ticket}, refCol{&n.message})
 	}, query, args...)
 	for _, n := range names {
 		if err == nil {

@@ -13,10 +13,7 @@ func (t *tx) AddAlias(name string, ticket int64) error {
 }
 
 func (t *tx) AliasesOf(ticket int64) ([]string, error) {
-	return list(t, func(r row) (name string, err error) {
-		err = r.Scan(&name)
-		return name, err
-	}, "SELECT name FROM alias WHERE ticket = $1 ORDER BY name", ticket)
+	return list(t, scanText, "SELECT name FROM alias WHERE ticket = $1 ORDER BY name", ticket)
 }
 
 // fewTickets is for the few tickets that have something of their own: they are

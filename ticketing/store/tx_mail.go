@@ -115,10 +115,10 @@ func join(have, more []string) (all []string, fresh bool) {
 const selectArrival = `SELECT a.id, r.hash, r.size, a.reverse_path, a.recipients, a.received, a.pending, a.attempts
 	FROM arrival a JOIN raw r ON r.id = a.id`
 
-func scanArrival(r row) (a ticketing.Arrival, err error) {
-	err = r.Scan(&a.ID, hashCol{&a.Raw}, &a.Size, &a.ReversePath, jsonCol{&a.Recipients}, timeCol{&a.Received}, &a.Pending, &a.Attempts)
+func scanArrival(r row, a *ticketing.Arrival) error {
+	err := r.Scan(&a.ID, hashCol{&a.Raw}, &a.Size, &a.ReversePath, jsonCol{&a.Recipients}, timeCol{&a.Received}, &a.Pending, &a.Attempts)
 	a.Row = a.ID // an arrival has the number of its raw mail
-	return a, err
+	return err
 }
 
 func (t *tx) Arrival(id int64) (ticketing.Arrival, error) {

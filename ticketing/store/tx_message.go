@@ -71,14 +71,14 @@ const selectMessage = `SELECT m.id, m.ticket, m.kind, m.visibility, m.trust_row,
 	m.message_id, r.hash, m.arrival, m.actor, m.body, m.authentication, m.automatic, m.problems, m.fold, m.seq, m.received,
 	m.advice, m.suppressed FROM message m LEFT JOIN raw r ON r.id = coalesce(m.raw, m.arrival)`
 
-func scanMessage(r row) (m ticketing.Message, err error) {
-	err = r.Scan(&m.ID, &m.Ticket, &m.Kind, &m.Visibility, &m.Row, packedCol{&m.Reason}, &m.From.Name, &m.From.Address, &m.Subject,
+func scanMessage(r row, m *ticketing.Message) error {
+	err := r.Scan(&m.ID, &m.Ticket, &m.Kind, &m.Visibility, &m.Row, packedCol{&m.Reason}, &m.From.Name, &m.From.Address, &m.Subject,
 		&m.MessageID, hashCol{&m.Raw}, refCol{&m.Arrival}, &m.Actor, &m.Body, jsonCol{&m.Authentication}, &m.Automatic,
 		jsonCol{&m.Problems}, foldCol{&m.Fold}, &m.Seq, timeCol{&m.Received}, &m.Advice, &m.Suppressed)
 	if m.Authentication.Author == fromAuthor {
 		m.Authentication.Author = m.From.Address
 	}
-	return m, err
+	return err
 }
 
 func (t *tx) Message(id int64) (ticketing.Message, error) {
@@ -117,9 +117,8 @@ func (t *tx) MessagesByFold(msgID, fold string) ([]ticketing.Message, error) {
 		return nil, nil
 	}
 	type place struct{ ticket, message int64 }
-	places, err := list(t, func(r row) (p place, err error) {
-		err = r.Scan(&p.ticket, &p.message)
-		return p, err
+	places, err := list(t, func(r row, p *place) error {
+		return r.Scan(&p.ticket, &p.message)
 	}, `SELECT ticket, message FROM (SELECT ticket, message FROM message_id WHERE digest = $1 ORDER BY ticket DESC LIMIT $2) AS named UNION ALL
 		SELECT ticket, id FROM (SELECT ticket, id FROM message WHERE kind = 'report' AND substr(fold, 1, 8) = substr($3, 1, 8) AND fold = $3 LIMIT $2) AS reports`,
 		digest(msgID), namedTickets, foldValue(fold))
@@ -142,11 +141,6 @@ func (t *tx) MessagesByFold(msgID, fold string) ([]ticketing.Message, error) {
 // Undecided gives messages of row 7: DNS could not say who wrote them.
 func (t *tx) Undecided(after int64, limit int) ([]ticketing.Message, error) {
 	return list(t, scanMessage, selectMessage+" WHERE m.trust_row = '7' AND m.id > $1 ORDER BY m.id LIMIT $2", after, atMost(limit))
-}
-
-// HeldMessages gives messages that wait for staff, the oldest first.
-func (t *tx) HeldMessages(after int64, limit int) ([]ticketing.Message, error) {
-	return list(t, scanMessage, selectMessage+" WHERE m.visibility = 'held' AND m.id > $1 ORDER BY m.id LIMIT $2", after, atMost(limit))
 }
 
 func (t *tx) CountHeld() (n int64, err error) {

@@ -56,11 +56,10 @@ const selectOutgoing = `SELECT o.id AS id, o.ticket, o.message, o.recipient, o.r
 	o.status, o.permanent, o.resubmitted
 	FROM outgoing o LEFT JOIN raw r ON r.id = o.raw`
 
-func scanOutgoing(r row) (o ticketing.Outgoing, err error) {
-	err = r.Scan(&o.ID, refCol{&o.Ticket}, refCol{&o.Message}, &o.Recipient, &o.ReversePath, &o.MessageID, &o.EnvelopeID, hashCol{&o.Raw},
+func scanOutgoing(r row, o *ticketing.Outgoing) error {
+	return r.Scan(&o.ID, refCol{&o.Ticket}, refCol{&o.Message}, &o.Recipient, &o.ReversePath, &o.MessageID, &o.EnvelopeID, hashCol{&o.Raw},
 		&o.State, &o.Attempts, timeCol{&o.NextAttempt}, timeCol{&o.Lease}, &o.LastReply, &o.QueueID, timeCol{&o.Created},
 		&o.Status, &o.Permanent, &o.Resubmitted)
-	return o, err
 }
 
 func (t *tx) Outgoing(id int64) (ticketing.Outgoing, error) {

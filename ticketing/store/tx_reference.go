@@ -12,8 +12,5 @@ func (t *tx) RemoveReference(ref string, ticket int64) error {
 }
 
 func (t *tx) ReferencesOf(ticket int64) ([]string, error) {
-	return list(t, func(r row) (ref string, err error) {
-		err = r.Scan(&ref)
-		return ref, err
-	}, "SELECT ref FROM reference WHERE ticket = $1 ORDER BY ref", ticket)
+	return list(t, scanText, "SELECT ref FROM reference WHERE ticket = $1 ORDER BY ref", ticket)
 }

@@ -8,16 +8,28 @@ import (
 	"postdesk/ticketing"
 )
 
-// selectFound has the columns of selectTicket after those of a message.
-const selectFound = `SELECT m.id, m.kind, m.visibility, m.from_name, m.from_address, m.actor, m.subject, m.received,
+// selectFound has what a list shows of a message, and the columns of selectTicket.
+const selectFound = `SELECT m.id, m.kind, m.visibility, m.trust_row, m.reason, m.advice, m.from_name, m.from_address, m.actor, m.subject, m.received,
 	k.id, k.queue, k.number, k.subject, k.status, k.requester, k.requester_name, k.assignee, k.unverified, k.suspicious, k.held, k.linked,
 	k.last_seq, k.version, k.created, k.updated, k.waiting, k.closed, k.priority, k.tags FROM message m JOIN ticket k ON k.id = m.ticket`
 
-func scanFound(r row) (f ticketing.Found, err error) {
+func scanFound(r row, f *ticketing.Found) error {
 	m := &f.Message
-	err = r.Scan(append([]any{&m.ID, &m.Kind, &m.Visibility, &m.From.Name, &m.From.Address, &m.Actor, &m.Subject, timeCol{&m.Received}}, ticketColumns(&f.Ticket)...)...)
+	err := r.Scan(append([]any{&m.ID, &m.Kind, &m.Visibility, &m.Row, packedCol{&m.Reason}, &m.Advice, &m.From.Name, &m.From.Address, &m.Actor, &m.Subject, timeCol{&m.Received}},
+		ticketColumns(&f.Ticket)...)...)
 	m.Ticket = f.Ticket.ID
-	return f, err
+	return err
+}
+
+// HeldMessages reads of queues no more than the index of what is held until it has found one.
+func (t *tx) HeldMessages(queues []string, after int64, limit int) ([]ticketing.Found, error) {
+	query, args := selectFound+" WHERE m.visibility = 'held' AND m.id > $1", []any{after, atMost(limit)}
+	if queues != nil {
+		var in string
+		in, args = placeholders(args, queues)
+		query += " AND m.ticket + 0 IN (SELECT id FROM ticket WHERE held > 0 AND queue IN (" + in + "))"
+	}
+	return page(t, limit, scanFound, query+" ORDER BY m.id LIMIT $2", args...)
 }
 
 func (t *tx) Found(ids []int64, statuses []ticketing.Status) ([]ticketing.Found, error) {
@@ -41,7 +53,7 @@ func (t *tx) Found(ids []int64, statuses []ticketing.Status) ([]ticketing.Found,
 		in, args = placeholders(args, statuses)
 		query += " AND k.status || '' IN (" + in + ")" // joined to nothing: not by the index of all that are so
 	}
-	found, err := list(t, scanFound, query, args...)
+	found, err := page(t, len(ids), scanFound, query, args...)
 	slices.SortFunc(found, func(a, b ticketing.Found) int { return int(b.Message.ID - a.Message.ID) })
 	return found, err
 }

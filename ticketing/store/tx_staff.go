@@ -13,9 +13,8 @@ func (t *tx) AddMember(m *ticketing.Member) error {
 }
 
 func (t *tx) Members() ([]ticketing.Member, error) {
-	return list(t, func(r row) (m ticketing.Member, err error) {
-		err = r.Scan(&m.ID, &m.Name, &m.Since)
-		return m, err
+	return list(t, func(r row, m *ticketing.Member) error {
+		return r.Scan(&m.ID, &m.Name, &m.Since)
 	}, "SELECT id, name, since FROM member ORDER BY id")
 }
 
@@ -29,10 +28,7 @@ func (t *tx) SetMute(member, ticket int64, mute bool) error {
 }
 
 func (t *tx) Muted(ticket int64) ([]int64, error) {
-	return list(t, func(r row) (id int64, err error) {
-		err = r.Scan(&id)
-		return id, err
-	}, "SELECT member FROM mute WHERE ticket = $1 ORDER BY member", ticket)
+	return list(t, scanInt, "SELECT member FROM mute WHERE ticket = $1 ORDER BY member", ticket)
 }
 
 // Mail to staff carries no message of the ticket: it tells of one.

@@ -68,9 +68,8 @@ func ticketColumns(k *ticketing.Ticket) []any {
 		timeCol{&k.Waiting}, timeCol{&k.Closed}, &k.Priority, jsonCol{&k.Tags}}
 }
 
-func scanTicket(r row) (k ticketing.Ticket, err error) {
-	err = r.Scan(ticketColumns(&k)...)
-	return k, err
+func scanTicket(r row, k *ticketing.Ticket) error {
+	return r.Scan(ticketColumns(k)...)
 }
 
 func (t *tx) Ticket(id int64) (ticketing.Ticket, error) {
@@ -94,34 +93,27 @@ func (t *tx) Tickets(q ticketing.TicketQuery) ([]ticketing.Ticket, error) {
 	if within, args := narrow(q); within != "" {
 		return t.fewTickets(q, within, args)
 	}
-	statuses, err := t.statuses(q.Statuses)
-	if err != nil || len(statuses) == 0 {
+	statuses, err := t.statuses(q)
+	if err != nil || len(statuses) == 0 && !q.Held {
 		return nil, err
 	}
 	query, args := ticketQuery(q, statuses)
-	return list(t, scanTicket, query, args...)
+	return page(t, q.Limit, scanTicket, query, args...)
 }
 
-// statuses are those asked for, each once, or all that there are.
-func (t *tx) statuses(asked []ticketing.Status) (out []string, err error) {
-	for _, s := range asked {
+// statuses are those asked for, each once, or all that there are; none for held tickets of any.
+func (t *tx) statuses(q ticketing.TicketQuery) (out []string, err error) {
+	for _, s := range q.Statuses {
 		out = append(out, string(s))
 	}
-	if len(asked) > 0 {
+	if len(out) > 0 || q.Held {
 		slices.Sort(out)
 		return slices.Compact(out), nil
 	}
 	// One seek in the index for each, where DISTINCT would read all of it.
-	found, err := t.nextStatus("")
-	for ; err == nil && found != ""; found, err = t.nextStatus(found) {
-		out = append(out, found)
-	}
-	return out, err
-}
-
-func (t *tx) nextStatus(after string) (next string, err error) {
-	err = t.get("SELECT COALESCE(min(status), '') FROM ticket WHERE status > $1", []any{after}, &next)
-	return next, err
+	return list(t, scanText, `WITH RECURSIVE used (status) AS (SELECT min(status) FROM ticket UNION ALL
+		SELECT (SELECT min(status) FROM ticket WHERE status > used.status) FROM used WHERE used.status IS NOT NULL)
+		SELECT status FROM used WHERE status IS NOT NULL`)
 }
 
 // selectsMax is how many SELECTs are merged: more have no index of their own any more.
@@ -135,52 +127,60 @@ func ticketQuery(q ticketing.TicketQuery, statuses []string) (string, []any) {
 		before = micros(q.BeforeUpdated)
 	}
 	args := []any{before, beforeID, atMost(q.Limit)}
-	const order = " ORDER BY updated DESC, id DESC LIMIT $3"
-	where := "(updated, id) < ($1, $2)"
+	where, queue := "(updated, id) < ($1, $2)", "queue"
+	if q.Held { // they are few and have indexes of their own; what is joined to nothing keeps the database from taking another one
+		where += " AND held > 0"
+		queue += " || ''"
+		if len(statuses) > 0 {
+			var in string
+			in, args = placeholders(args, statuses)
+			where += " AND status || '' IN (" + in + ")"
+		}
+	}
+	wheres := []string{where}
+	queues := queuesOf(q)
+	switch {
+	case queues == nil:
+	case len(queues) > 0 && len(queues)*max(1, len(statuses)) <= selectsMax:
+		wheres = eachOf(wheres, "queue", queues, &args)
+	default:
+		var in string
+		in, args = placeholders(args, queues)
+		wheres[0] += " AND " + queue + " IN (" + in + ")"
+	}
+	if !q.Held {
+		wheres = eachOf(wheres, "status", statuses, &args)
+	}
+	for i, where := range wheres {
+		wheres[i] = selectTicket + " WHERE " + where
+	}
+	return strings.Join(wheres, " UNION ALL ") + " ORDER BY updated DESC, id DESC LIMIT $3", args
+}
+
+// queuesOf are those of a query, each once: one that is named twice would give its tickets
+// twice. nil is every one, and none is none.
+func queuesOf(q ticketing.TicketQuery) []string {
 	queues := q.Queues
 	if q.Queue != "" {
 		if queues = []string{q.Queue}; q.Queues != nil && !slices.Contains(q.Queues, q.Queue) {
 			queues = []string{}
 		}
 	}
-	if queues != nil { // one that is named twice would give its tickets twice; none is not every one
-		queues = append([]string{}, slices.Compact(slices.Sorted(slices.Values(queues)))...)
+	if queues == nil {
+		return nil
 	}
-	if q.Held {
-		return selectTicket + " WHERE " + where + heldOf(queues, statuses, &args) + order, args
-	}
-	wheres := []string{where}
-	if len(queues) > 0 && len(queues)*len(statuses) <= selectsMax {
-		wheres = nil
-		for _, queue := range queues {
-			args = append(args, queue)
-			wheres = append(wheres, fmt.Sprintf("%s AND queue = $%d", where, len(args)))
-		}
-	} else if queues != nil {
-		var in string
-		in, args = placeholders(args, queues)
-		wheres = []string{where + " AND queue IN (" + in + ")"}
-	}
-	var selects []string
-	for _, s := range statuses {
-		args = append(args, s)
-		for _, where := range wheres {
-			selects = append(selects, fmt.Sprintf("%s WHERE %s AND status = $%d", selectTicket, where, len(args)))
-		}
-	}
-	return strings.Join(selects, " UNION ALL ") + order, args
+	return append([]string{}, slices.Compact(slices.Sorted(slices.Values(queues)))...)
 }
 
-// heldOf is for tickets with held messages. They are few and have an index of their own; what
-// is joined to nothing keeps the database from taking another one.
-func heldOf(queues, statuses []string, args *[]any) string {
-	where, in := " AND held > 0", ""
-	if queues != nil {
-		in, *args = placeholders(*args, queues)
-		where += " AND queue || '' IN (" + in + ")"
+// eachOf makes of each condition one for each value of a column.
+func eachOf(wheres []string, column string, values []string, args *[]any) (out []string) {
+	for _, v := range values {
+		*args = append(*args, v)
+		for _, where := range wheres {
+			out = append(out, fmt.Sprintf("%s AND %s = $%d", where, column, len(*args)))
+		}
 	}
-	in, *args = placeholders(*args, statuses)
-	return where + " AND status || '' IN (" + in + ")"
+	return out
 }
 
 func (t *tx) AddParticipant(p *ticketing.Participant) error {
@@ -200,9 +200,8 @@ func (t *tx) UpdateParticipant(p ticketing.Participant) error {
 
 const selectParticipant = "SELECT id, ticket, address, name, role, generation, muted FROM participant"
 
-func scanParticipant(r row) (p ticketing.Participant, err error) {
-	err = r.Scan(&p.ID, &p.Ticket, &p.Address, &p.Name, &p.Role, &p.Generation, &p.Muted)
-	return p, err
+func scanParticipant(r row, p *ticketing.Participant) error {
+	return r.Scan(&p.ID, &p.Ticket, &p.Address, &p.Name, &p.Role, &p.Generation, &p.Muted)
 }
 
 func (t *tx) Participant(id int64) (ticketing.Participant, error) {

@@ -17,9 +17,8 @@ func (t *tx) AddUpload(u *ticketing.Upload) error {
 
 const selectUpload = "SELECT u.id, u.secret, u.owner, u.name, u.type, r.size, r.hash, u.created FROM upload u JOIN raw r ON r.id = u.raw"
 
-func scanUpload(r row) (u ticketing.Upload, err error) {
-	err = r.Scan(&u.ID, &u.Secret, &u.Owner, &u.Name, &u.Type, &u.Size, hashCol{&u.Raw}, timeCol{&u.Created})
-	return u, err
+func scanUpload(r row, u *ticketing.Upload) error {
+	return r.Scan(&u.ID, &u.Secret, &u.Owner, &u.Name, &u.Type, &u.Size, hashCol{&u.Raw}, timeCol{&u.Created})
 }
 
 func (t *tx) Upload(id int64) (ticketing.Upload, error) {

@@ -123,17 +123,17 @@ type heldQuery struct {
 }
 
 func (s *Server) listHeld(ctx context.Context, in *heldQuery) (*body[List[HeldMessage]], error) {
-	messages, tickets, err := s.desk.Held(ctx, actor(ctx), in.After, in.Limit)
+	held, err := s.desk.Held(ctx, actor(ctx), in.After, in.Limit)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
 	out := &body[List[HeldMessage]]{Body: List[HeldMessage]{Items: []HeldMessage{}}}
-	for _, m := range messages {
-		t := tickets[m.Ticket]
+	for _, h := range held {
+		m, t := h.Message, h.Ticket
 		out.Body.Items = append(out.Body.Items, HeldMessage{m.ID, t.Name(), t.Assignee, m.From, m.Subject, m.Row, m.Reason, m.Advice, m.Received.UTC()})
 	}
-	if len(messages) == in.Limit {
-		out.Body.Next = strconv.FormatInt(messages[len(messages)-1].ID, 10)
+	if len(held) == in.Limit {
+		out.Body.Next = strconv.FormatInt(held[len(held)-1].Message.ID, 10)
 	}
 	return out, nil
 }
