@@ -59,7 +59,10 @@ type Found struct {
 const searchTime = 300 * time.Millisecond
 
 // searchPage is how many the index is asked for at a time, where not all of them count.
-const searchPage = 500
+const (
+	searchPage    = 500
+	searchPageMax = 4000
+)
 
 // phrasePage is the same where each of them is read, to look for a phrase.
 const phrasePage = 64
@@ -85,11 +88,12 @@ func (d *Desk) Search(ctx context.Context, by Actor, text string, before int64, 
 		return nil, 0, err
 	}
 	deadline := time.Now().Add(searchTime)
-	for next = before; ; {
+	for next, filtered := before, searchPage; ; {
 		want := limit - len(found)
 		switch {
-		case q.statuses != nil:
-			want = max(want, searchPage) // some are not what is looked for
+		case q.statuses != nil: // some are not what is looked for; where that is most of them, few looks at many
+			want = max(want, filtered)
+			filtered = min(2*filtered, searchPageMax)
 		case phrases != nil:
 			want = max(want, phrasePage)
 		}

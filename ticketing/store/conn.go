@@ -47,6 +47,15 @@ func readerDSN(path string) string {
 	return fileDSN(path, q)
 }
 
+// indexReaderDSN is of a connection that searches. It has tables of its own, in memory.
+func indexReaderDSN(path string) string {
+	q := url.Values{}
+	q.Set("mode", "rw")
+	q.Set("_busy_timeout", busyTimeout)
+	q["_pragma"] = []string{"cache_size(-2000)", "temp_store(MEMORY)"}
+	return fileDSN(path, q)
+}
+
 // copyDSN is of a connection that reads all of a database, for a copy of it.
 func copyDSN(path string) string {
 	q := url.Values{}

@@ -63,7 +63,7 @@ func OpenIndex(dir string, log *slog.Logger) *Index {
 	// given back.
 	x.writer = &conn{dsn: writerDSN(x.path, "NORMAL", true) + "&_pragma=secure_delete(1)&_pragma=auto_vacuum(2)"}
 	for range indexReaders {
-		x.readers <- &conn{dsn: readerDSN(x.path)}
+		x.readers <- &conn{dsn: indexReaderDSN(x.path)}
 	}
 	return x
 }

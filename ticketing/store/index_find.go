@@ -42,7 +42,7 @@ func (x *Index) Find(ctx context.Context, q ticketing.IndexQuery, before int64, 
 	if before <= 0 {
 		before = 1 << 62
 	}
-	ids, next, err = t.find(matchOf(q), before, limit)
+	ids, next, err = t.find(q, before, limit)
 	if err != nil {
 		err = errors.Join(err, c.close()) // what was under way ends, and a file that was replaced is let go
 	}
@@ -52,18 +52,27 @@ func (x *Index) Find(ctx context.Context, q ticketing.IndexQuery, before int64, 
 	return ids, next, err
 }
 
-func (t *tx) find(match string, before int64, limit int) (ids []int64, next int64, err error) {
+func (t *tx) find(q ticketing.IndexQuery, before int64, limit int) (ids []int64, next int64, err error) {
 	begun := time.Now()
 	volumes, err := list(t, scanInt, "SELECT id FROM volume WHERE id <= $1 ORDER BY id DESC", (before-1)/volumeSize)
 	if err != nil {
 		return nil, 0, err
 	}
+	match, b := matchOf(q, nil), beginnings{t: t}
 	for _, v := range volumes {
 		if time.Since(begun) > findTime {
 			return ids, (v + 1) * volumeSize, nil
 		}
+		if b.wanted(q) {
+			words, err := b.words(v, q)
+			if err != nil {
+				return nil, 0, err
+			}
+			match = matchOf(q, words)
+		}
 		table := volumeTable(v)
-		more, err := list(t, scanInt, "SELECT rowid FROM "+table+" WHERE "+table+" MATCH $1 AND rowid < $2 ORDER BY rowid DESC LIMIT $3", match, before, limit-len(ids))
+		// The limit is an expression: for another number alone SQLite would make the statement anew.
+		more, err := page(t, limit, scanInt, "SELECT rowid FROM "+table+" WHERE "+table+" MATCH $1 AND rowid < $2 ORDER BY rowid DESC LIMIT $3 + 0", match, before, limit-len(ids))
 		if err != nil {
 			return nil, 0, err
 		}
@@ -75,28 +84,16 @@ func (t *tx) find(match string, before int64, limit int) (ids []int64, next int6
 }
 
 // matchOf writes a query in the language of FTS5. Every word stands in quotation marks, so
-// that nothing that was typed is an operator.
-func matchOf(q ticketing.IndexQuery) string {
+// that nothing that was typed is an operator. words are those that begin as the last of a
+// term with Prefix; one that has none there is looked for as a beginning.
+func matchOf(q ticketing.IndexQuery, words map[string][]string) string {
 	var with, without []string
 	for _, term := range q.Terms {
-		var all []string
-		for _, word := range term.Words {
-			if term.From {
-				word = authorWord(word)
-			}
-			all = append(all, `"`+strings.ReplaceAll(word, `"`, "")+`"`)
-		}
-		words := strings.Join(all, " AND ")
-		if term.Prefix {
-			words += " *"
-		}
-		if len(all) > 1 {
-			words = "(" + words + ")"
-		}
+		match := matchOfTerm(term, words)
 		if term.Not {
-			without = append(without, words)
+			without = append(without, match)
 		} else {
-			with = append(with, words)
+			with = append(with, match)
 		}
 	}
 	if q.Queues != nil {
@@ -112,10 +109,52 @@ func matchOf(q ticketing.IndexQuery) string {
 	return match
 }
 
+func matchOfTerm(term ticketing.SearchTerm, words map[string][]string) string {
+	all := termWords(term)
+	var some []string // that the last may be
+	if term.Prefix {
+		some = words[all[len(all)-1]]
+	}
+	for i, word := range all {
+		all[i] = quoted(word)
+	}
+	switch {
+	case len(some) > 0:
+		all[len(all)-1] = anyOf(some)
+	case term.Prefix:
+		all[len(all)-1] += " *"
+	}
+	if len(all) == 1 {
+		return all[0]
+	}
+	return "(" + strings.Join(all, " AND ") + ")"
+}
+
+// termWords are the words of a term as the index has them.
+func termWords(term ticketing.SearchTerm) []string {
+	all := slices.Clone(term.Words)
+	if term.From {
+		for i, word := range all {
+			all[i] = authorWord(word)
+		}
+	}
+	return all
+}
+
+func quoted(word string) string { return `"` + strings.ReplaceAll(word, `"`, "") + `"` }
+
+func anyOf(words []string) string {
+	all := make([]string, len(words))
+	for i, word := range words {
+		all[i] = quoted(word)
+	}
+	return "(" + strings.Join(all, " OR ") + ")"
+}
+
 func anyQueue(keys []string) string {
 	var words []string
 	for _, key := range slices.Sorted(slices.Values(keys)) {
-		words = append(words, `"`+queueWord(key)+`"`)
+		words = append(words, queueWord(key))
 	}
-	return "(" + strings.Join(words, " OR ") + ")"
+	return anyOf(words)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"postdesk/ticketing"
@@ -119,4 +120,37 @@ func TestForeseenEvents(t *testing.T) {
 			}))
 		})
 	}
+}
+
+// Many messages are read by few at a time, and come in one order.
+func TestFoundMany(t *testing.T) {
+	d := open(t, t.TempDir())
+	var ids, want []int64
+	write(t, d, func(tx ticketing.Tx) error {
+		k := [2]ticketing.Ticket{{Queue: "A", Number: 1, Status: ticketing.StatusOpen}, {Queue: "A", Number: 2, Status: ticketing.StatusRejected}}
+		ok(t, tx.AddTicket(&k[0]))
+		ok(t, tx.AddTicket(&k[1]))
+		for i := range 5*foundMax + 3 {
+			m := ticketing.Message{Ticket: k[i%2].ID, Kind: ticketing.KindNote, Visibility: ticketing.Shown}
+			ok(t, tx.AddMessage(&m))
+			if ids = append(ids, m.ID); i%2 == 1 {
+				want = append([]int64{m.ID}, want...)
+			}
+		}
+		return nil
+	})
+	ok(t, d.Read(t.Context(), func(x ticketing.Tx) error {
+		var got []int64
+		for _, f := range must[[]ticketing.Found](t)(x.Found(ids, []ticketing.Status{ticketing.StatusRejected})) {
+			got = append(got, f.Message.ID)
+		}
+		same(t, "found", got, want)
+		same(t, "found of any", len(must[[]ticketing.Found](t)(x.Found(ids, nil))), len(ids))
+		for q := range x.(*tx).conn.stmts {
+			if n := strings.Count(q, "$"); n > foundMax+1 {
+				t.Errorf("a statement of %d arguments: the time to bind them grows with the square", n)
+			}
+		}
+		return nil
+	}))
 }

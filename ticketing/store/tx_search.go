@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,10 +33,23 @@ func (t *tx) HeldMessages(queues []string, after int64, limit int) ([]ticketing.
 	return page(t, limit, scanFound, query+" ORDER BY m.id LIMIT $2", args...)
 }
 
-func (t *tx) Found(ids []int64, statuses []ticketing.Status) ([]ticketing.Found, error) {
-	if len(ids) == 0 {
-		return nil, nil
+// foundMax is how many messages one statement reads: SQLite looks for the name of each of its
+// arguments among all of them.
+const foundMax = 64
+
+func (t *tx) Found(ids []int64, statuses []ticketing.Status) (found []ticketing.Found, err error) {
+	for some := range slices.Chunk(ids, foundMax) {
+		more, err := t.foundOf(some, statuses)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
 	}
+	slices.SortFunc(found, func(a, b ticketing.Found) int { return cmp.Compare(b.Message.ID, a.Message.ID) })
+	return found, nil
+}
+
+func (t *tx) foundOf(ids []int64, statuses []ticketing.Status) ([]ticketing.Found, error) {
 	// Few lengths, so that few statements are kept: the last one is asked for again.
 	length := 16
 	for length < len(ids) {
@@ -49,11 +63,11 @@ func (t *tx) Found(ids []int64, statuses []ticketing.Status) ([]ticketing.Found,
 	}
 	in := strings.Join(places, ", ")
 	query := selectFound + " WHERE m.id IN (" + in + ")"
+	rows := len(ids)
 	if len(statuses) > 0 {
+		rows = 0 // who knows
 		in, args = placeholders(args, statuses)
 		query += " AND k.status || '' IN (" + in + ")" // joined to nothing: not by the index of all that are so
 	}
-	found, err := page(t, len(ids), scanFound, query, args...)
-	slices.SortFunc(found, func(a, b ticketing.Found) int { return int(b.Message.ID - a.Message.ID) })
-	return found, err
+	return page(t, rows, scanFound, query, args...)
 }
