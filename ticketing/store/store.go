@@ -131,7 +131,11 @@ func (d *DB) start(ctx context.Context, o Options) error {
 	if err := writeMarker(d.dir); err != nil {
 		return err
 	}
-	d.writer = newWriter(d.dir, writerDSN(path, o.Synchronous, false), d.hashes, o)
+	opened, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	d.writer = newWriter(d.dir, writerDSN(path, o.Synchronous, false), opened, d.hashes, o)
 	for range ReaderCount {
 		d.readers <- &conn{dsn: readerDSN(path)}
 	}
@@ -213,6 +217,9 @@ func (d *DB) read(ctx context.Context, fn func(*tx) error) (err error) {
 func (d *DB) Check(ctx context.Context) error {
 	if err := d.writer.fault(); err != nil {
 		return fmt.Errorf("the last write failed: %w", err)
+	}
+	if err := checkPlace(d.dir, d.writer.opened); err != nil {
+		return err
 	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs(d.dir, &fs); err != nil {

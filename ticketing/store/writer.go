@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"runtime/debug"
 	"sync/atomic"
@@ -46,7 +47,8 @@ func (r *request) withdraw() bool { return r.state.CompareAndSwap(waiting, withd
 // commits them together, and answers them after that (group commit).
 type writer struct {
 	conn     *conn
-	dir      string // of the store
+	dir      string      // of the store
+	opened   fs.FileInfo // the database
 	hashes   *hashes
 	log      *slog.Logger
 	queue    chan *request
@@ -60,11 +62,11 @@ type writer struct {
 	last                      atomic.Pointer[error] // fault of the last commit, nil when it succeeded
 }
 
-func newWriter(dir, dsn string, hashes *hashes, o Options) *writer {
+func newWriter(dir, dsn string, opened fs.FileInfo, hashes *hashes, o Options) *writer {
 	if o.Batch == 0 {
 		o.Batch = batchWrites
 	}
-	return &writer{conn: &conn{dsn: dsn}, dir: dir, hashes: hashes, log: o.Log, repeat: o.Repeat, batched: o.Batch, alone: make(chan func()), queue: make(chan *request, 4*batchWrites), finished: make(chan struct{})}
+	return &writer{conn: &conn{dsn: dsn}, dir: dir, opened: opened, hashes: hashes, log: o.Log, repeat: o.Repeat, batched: o.Batch, alone: make(chan func()), queue: make(chan *request, 4*batchWrites), finished: make(chan struct{})}
 }
 
 // Write runs fn in the writer and returns after its COMMIT. Once fn's turn has come
@@ -209,7 +211,11 @@ func (w *writer) batch(first *request) {
 			break
 		}
 	}
-	if err := w.conn.exec(context.Background(), "COMMIT"); err != nil {
+	err := w.conn.exec(context.Background(), "COMMIT")
+	if err == nil {
+		err = checkPlace(w.dir, w.opened) // nobody is told of what may be gone with the process
+	}
+	if err != nil {
 		w.abandon(members, err)
 		return
 	}
@@ -228,6 +234,10 @@ func (w *writer) batch(first *request) {
 // begin takes the write lock, and only then are requests taken: while somebody else
 // has it, those who wait can still give up. It says whether there is a transaction.
 func (w *writer) begin(first *request) bool {
+	if err := checkPlace(w.dir, w.opened); err != nil {
+		w.abandon(w.takeAll(first), err)
+		return false
+	}
 	for first.state.Load() == waiting {
 		// IMMEDIATE: a transaction that begins as a reader can fail to become a writer.
 		err := w.conn.exec(context.Background(), "BEGIN IMMEDIATE")
