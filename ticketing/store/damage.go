@@ -8,7 +8,7 @@ import (
 
 // checkedSize is how large a database is looked through at each start: as much as takes no
 // time that anybody notices. Of a larger one a check of all would keep mail waiting.
-const checkedSize = 32 << 20
+const checkedSize = 8 << 20
 
 // damageWord is what an operator can do about a file that is not as SQLite has written it.
 const damageWord = "the database is damaged: stop postdesk, and put a backup in its place (postdesk restore)"
