@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# fuzz.sh TIME: every fuzz target of the tree for TIME (such as 3s), as many at once as there are cores, one worker each.
+# fuzz.sh TIME: every fuzz target of the tree for TIME (30s; 1000x are inputs), as many at once as there are cores, one worker each.
 # Each package is compiled once with coverage, which go test -fuzz would do again for each target. An input that
 # fails stays in the package's testdata/fuzz, and what the target said is printed.
 set -euo pipefail
