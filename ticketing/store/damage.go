@@ -4,6 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
+
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // checkedSize is how large a database is looked through at each start: as much as takes no
@@ -21,10 +24,16 @@ func (d damage) Unwrap() error { return d.error }
 
 // damaged adds to an error of a damaged database what is to be done, once.
 func damaged(err error) error {
-	if known := (damage{}); errors.As(err, &known) || !isSpoiled(err) {
+	if known := (damage{}); errors.As(err, &known) || !isSpoiled(err) && !isUnknown(err) {
 		return err
 	}
 	return damage{err}
+}
+
+// isUnknown says that a statement names what the database does not have: all of ours fit the
+// migrations, so that it is the text of the schema which is not as they wrote it.
+func isUnknown(err error) bool {
+	return code(err) == sqlite3.SQLITE_ERROR && (strings.Contains(err.Error(), "no such ") || strings.Contains(err.Error(), "has no column named "))
 }
 
 // checkDatabase refuses a database of which parts cannot be found any more, before anybody

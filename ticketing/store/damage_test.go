@@ -162,6 +162,27 @@ func TestDamagedHeader(t *testing.T) {
 	}
 }
 
+// The text of the schema is part of the file too: a letter of a name in it is one that no
+// statement knows.
+func TestDamagedSchema(t *testing.T) {
+	dir, raws := damagedDesk(t, 3, true)
+	path := filepath.Join(dir, databaseName)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoiled := bytes.ReplaceAll(whole, []byte("resubmitted"), []byte("resubmittep"))
+	if bytes.Equal(spoiled, whole) {
+		t.Fatal("the schema does not name this column")
+	}
+	if err := os.WriteFile(path, spoiled, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if servesOrRefuses(t, "another name of a column", dir, raws) {
+		t.Error("it is served")
+	}
+}
+
 // pageKinds are the pages by the first byte of a B-tree page (2, 5, 10, 13), else 0, which
 // is what is too long for a page.
 func pageKinds(db []byte) map[byte][]int {
