@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"syscall"
@@ -32,6 +33,25 @@ func (serveCmd) Help() string {
 // memoryTarget is where the garbage of large mails is collected without waiting for as much
 // of it again as is in use. The environment's GOMEMLIMIT sets another.
 const memoryTarget = 80 << 20
+
+// garbagePercent is how much garbage is made, of what is in use, before it is collected where
+// memoryTarget is far. The environment's GOGC sets another.
+const garbagePercent = 200
+
+// tuneRuntime sets what fits an agent, where the environment says nothing.
+func (a *app) tuneRuntime() {
+	if a.getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryTarget)
+	}
+	if a.getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
+	if a.getenv("GOMAXPROCS") == "" {
+		// The store's writer comes back from a system call for each page. With a place for each
+		// processor alone it finds them taken, and all who wait for its commit wait once more.
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
+}
 
 // running is the agent with its configuration file.
 type running struct {
@@ -60,9 +80,7 @@ func (serveCmd) Run(a *app) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // from the first moment: unhandled it would end the process
 
-	if a.getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryTarget)
-	}
+	a.tuneRuntime()
 	syscall.Umask(0o077) // mail and keys are for the agent's user alone
 	parts, err := cfg.agent()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -361,6 +362,12 @@ func (d *desk) testToken(address string) {
 	} {
 		if got, text := get(tt.method, tt.path, tt.secret); got != tt.want {
 			d.t.Errorf("%s %s with token %q: %d, want %d: %s", tt.method, tt.path, tt.secret, got, tt.want, text)
+		}
+	}
+	_, metrics := get("GET", "/metrics", "")
+	for _, want := range []string{fmt.Sprintf("\ngo_sched_gomaxprocs_threads %d\n", runtime.GOMAXPROCS(0)+1), fmt.Sprintf("\ngo_gc_gogc_percent %d\n", garbagePercent)} {
+		if !strings.Contains(metrics, want) {
+			d.t.Errorf("the metrics do not say%s", want)
 		}
 	}
 	if list := d.run(0, "token", "list"); !strings.Contains(list, "robot") || strings.Contains(list, secret) {
