@@ -14,8 +14,8 @@ import (
 // inFlight is how many arrivals are parsed and verified ahead of the decisions.
 const inFlight = 256
 
-// pace is how soon after the last time rows are read, and a commit decides, while many
-// are on their way: both then serve many.
+// pace is how soon after rows were read they are read again, and how soon after a commit began
+// the next one decides, while many are on their way: both then serve many.
 const pace = 20 * time.Millisecond
 
 // tries is how often an arrival is processed before it is filed without being understood.
@@ -92,7 +92,8 @@ func (d *Desk) process(ctx context.Context) {
 			}
 		}
 		if !many || time.Since(decided) >= pace {
-			jobs, decided = d.decideReady(ctx, jobs, &old), time.Now()
+			decided = time.Now() // before: while it commits the next ones are read
+			jobs = d.decideReady(ctx, jobs, &old)
 		}
 	}
 }
