@@ -49,7 +49,7 @@ func EventTypes() []EventType {
 	automatic := fact("automatic", "a machine wrote it", "true", "false")
 	return slices.Concat([]EventType{
 		{TicketCreated, "A ticket was opened, by a mail (which message names) or by us.", ofTicket, []Fact{
-			fact("status", "of the ticket", values(statuses())...), maybe("row", row.Doc), acknowledge, silent}},
+			fact("status", "of the ticket", values(Statuses())...), maybe("row", row.Doc), acknowledge, silent}},
 		{TicketUpdated, "Something about a ticket is different: each fact is what it is now, and was_… what it was.", ofTicket, ticketFacts()},
 		{MessageReceived, "A mail has come and is in its ticket.", ofMessage, []Fact{row, visibility, automatic, proven}},
 		{MessageHeld, "A mail has come and waits for somebody to accept or dismiss it.", ofMessage, []Fact{row, visibility, automatic, proven}},
@@ -80,7 +80,7 @@ func importFacts() []Fact {
 
 func ticketFacts() []Fact {
 	return []Fact{
-		maybe("status", "of the ticket", values(statuses())...), maybe("was", "the status before", values(statuses())...),
+		maybe("status", "of the ticket", values(Statuses())...), maybe("was", "the status before", values(Statuses())...),
 		maybe("assignee", "who works at it; empty is nobody"), maybe("was_assignee", ""),
 		maybe("priority", "", values(priorities())...), maybe("was_priority", "", values(priorities())...),
 		maybe("tags", "all of them, with spaces between"),

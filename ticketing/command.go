@@ -135,8 +135,8 @@ func (o *order) setAssignee(argument string) error {
 
 func (o *order) setStatus(argument string) error {
 	s := Status(strings.ToLower(argument))
-	if !slices.Contains(statuses(), s) {
-		return fmt.Errorf("!status %s: want one of %s", argument, joined(statuses()))
+	if !slices.Contains(Statuses(), s) {
+		return fmt.Errorf("!status %s: want one of %s", argument, joined(Statuses()))
 	}
 	return once(&o.change.Status, s, "status")
 }

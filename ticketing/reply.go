@@ -47,14 +47,15 @@ type ReplyRequest struct {
 	Files []File
 }
 
-// statuses in the order of a ticket's life.
-func statuses() []Status {
+// Statuses are all that there are, in the order of a ticket's life. An Index may keep the place of
+// each here: another order is another layout of it.
+func Statuses() []Status {
 	return []Status{StatusNew, StatusOpen, StatusWaiting, StatusResolved, StatusClosed, StatusRejected, StatusSpam}
 }
 
 func checkStatus(s Status) error {
-	if !slices.Contains(statuses(), s) {
-		return fmt.Errorf("%w: status %q is none of %v", ErrInvalid, s, statuses())
+	if !slices.Contains(Statuses(), s) {
+		return fmt.Errorf("%w: status %q is none of %v", ErrInvalid, s, Statuses())
 	}
 	return nil
 }

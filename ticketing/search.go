@@ -14,13 +14,12 @@ type Index interface {
 	// State is how far the index has come, the zero value for a new one. It makes the index
 	// when there is none that can be read.
 	State(ctx context.Context) (IndexState, error)
-	// Apply puts in these documents, in the place of what was there of their messages, takes
-	// out others, and records how far it has come, all in one commit.
-	Apply(ctx context.Context, put []Document, remove []int64, to IndexState) error
+	// Apply makes a change, and records how far it has come, all in one commit.
+	Apply(ctx context.Context, c IndexChange, to IndexState) error
 	// Find gives messages with an id below before that have the words of each term, wherever
 	// they stand, newest first, at most limit. next goes on
 	// from there, 0 when there is no more: also a page that is not full may have one, when
-	// there was much to look through.
+	// there was much to look through. What has changed just now may be as it was.
 	Find(ctx context.Context, q IndexQuery, before int64, limit int) (ids []int64, next int64, err error)
 	// Remake throws the index away.
 	Remake(ctx context.Context) error
@@ -33,20 +32,30 @@ type IndexState struct {
 	Until int64 // the last message that is to be; 0 when nothing was begun
 }
 
+// IndexChange is what becomes of messages in an index.
+type IndexChange struct {
+	Put      []Document       // in the place of what was there of their messages
+	Remove   []int64          // messages that are not to be found any more
+	Statuses map[int64]Status // by message, what its ticket has now
+}
+
 // Document is what is indexed of a message: which words it has, not how often or where.
 type Document struct {
 	Message int64
 	Queue   string
+	Status  Status   // of its ticket
 	From    []string // words, as the others
 	Subject []string
 	Text    []string
 }
 
-// IndexQuery is what an index is asked for: messages that have each term, of these queues.
+// IndexQuery is what an index is asked for: messages that have each term, of these queues,
+// whose tickets have one of these statuses.
 type IndexQuery struct {
 	Terms     []SearchTerm
 	Queues    []string // nil is any
 	NotQueues []string
+	Statuses  []Status // nil is any
 }
 
 // Found is a message with its ticket. Of one that a search has found it has what Tx.Found says.
@@ -58,13 +67,8 @@ type Found struct {
 // searchTime is how long a search looks through what it finds for what is to be shown.
 const searchTime = 300 * time.Millisecond
 
-// searchPage is how many the index is asked for at a time, where not all of them count.
-const (
-	searchPage    = 500
-	searchPageMax = 4000
-)
-
-// phrasePage is the same where each of them is read, to look for a phrase.
+// phrasePage is how many the index is asked for at a time, where each of them is read to look for
+// a phrase.
 const phrasePage = 64
 
 // ErrNoIndex is for a desk without one.
@@ -83,18 +87,14 @@ func (d *Desk) Search(ctx context.Context, by Actor, text string, before int64, 
 		return nil, 0, ErrNoIndex
 	}
 	terms, phrases := q.asked()
-	ask := IndexQuery{Terms: terms, NotQueues: q.notQueues}
+	ask := IndexQuery{Terms: terms, NotQueues: q.notQueues, Statuses: q.statuses}
 	if ask.Queues, err = d.searchQueues(by, q.queues); err != nil || ask.Queues != nil && len(ask.Queues) == 0 {
 		return nil, 0, err
 	}
 	deadline := time.Now().Add(searchTime)
-	for next, filtered := before, searchPage; ; {
+	for next := before; ; {
 		want := limit - len(found)
-		switch {
-		case q.statuses != nil: // some are not what is looked for; where that is most of them, few looks at many
-			want = max(want, filtered)
-			filtered = min(2*filtered, searchPageMax)
-		case phrases != nil:
+		if phrases != nil {
 			want = max(want, phrasePage)
 		}
 		ids, after, err := d.cfg.Index.Find(ctx, ask, next, want)

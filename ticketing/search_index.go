@@ -69,12 +69,12 @@ func (d *Desk) followWords(ctx context.Context) error {
 			continue
 		}
 		begun := time.Now()
-		put, remove, seq, err := d.changedWords(ctx, events)
+		change, seq, err := d.indexChange(ctx, events)
 		if err != nil {
 			return err
 		}
 		state.Seq = seq
-		if err := d.cfg.Index.Apply(ctx, put, remove, state); err != nil {
+		if err := d.cfg.Index.Apply(ctx, change, state); err != nil {
 			return err
 		}
 		if d.mailWaits(ctx) { // tickets first: words can be a little late
@@ -167,7 +167,7 @@ func (d *Desk) fillIndex(ctx context.Context, s *IndexState) error {
 		if s.Built = last; last == 0 || last > s.Until { // what came since is told by events
 			s.Built = s.Until
 		}
-		if err := d.cfg.Index.Apply(ctx, put, nil, *s); err != nil {
+		if err := d.cfg.Index.Apply(ctx, IndexChange{Put: put}, *s); err != nil {
 			return err
 		}
 		if done := s.Built == s.Until; time.Since(told) > indexTold || done && time.Since(begun) > indexTold {
@@ -176,6 +176,49 @@ func (d *Desk) fillIndex(ctx context.Context, s *IndexState) error {
 		}
 	}
 	return nil
+}
+
+// indexChange is what these events have changed, as it is now. Where words are many it is that of
+// the first events alone: seq is the last of those.
+func (d *Desk) indexChange(ctx context.Context, events []Event) (c IndexChange, seq int64, err error) {
+	if c.Put, c.Remove, seq, err = d.changedWords(ctx, events); err != nil {
+		return c, seq, err
+	}
+	c.Statuses, err = d.changedStatuses(ctx, events)
+	return c, seq, err
+}
+
+// changedStatuses has each message of the tickets whose status is another one since these events.
+func (d *Desk) changedStatuses(ctx context.Context, events []Event) (map[int64]Status, error) {
+	changed := map[int64]bool{}
+	for _, e := range events {
+		if e.Type == TicketUpdated && e.Facts["status"] != "" {
+			changed[e.Ticket] = true
+		}
+	}
+	if len(changed) == 0 {
+		return nil, nil
+	}
+	out := map[int64]Status{}
+	return out, d.store.Read(ctx, func(tx Tx) error {
+		for id := range changed {
+			t, err := tx.Ticket(id)
+			if errors.Is(err, ErrNotFound) { // removed since: another event takes its words out
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			messages, err := tx.MessageIDs(id)
+			if err != nil {
+				return err
+			}
+			for _, m := range messages {
+				out[m] = t.Status
+			}
+		}
+		return nil
+	})
 }
 
 // changesWords says that the words of the event's message are new, or others than before.
@@ -246,20 +289,20 @@ func (d *Desk) changedWords(ctx context.Context, events []Event) (put []Document
 // many it has looked at.
 func (d *Desk) documents(ctx context.Context, read func(Tx) ([]Message, error), mayEnd func(i int) bool) (put []Document, none []int64, n int, err error) {
 	var messages []Message
-	queues := map[int64]string{} // by ticket
+	tickets := map[int64]Ticket{}
 	err = d.store.Read(ctx, func(tx Tx) (err error) {
 		if messages, err = read(tx); err != nil {
 			return err
 		}
 		for _, m := range messages {
-			if _, known := queues[m.Ticket]; known || !hasWords(m) {
+			if _, known := tickets[m.Ticket]; known || !hasWords(m) {
 				continue
 			}
 			t, err := tx.Ticket(m.Ticket)
 			if err != nil {
 				return err
 			}
-			queues[m.Ticket] = t.Queue
+			tickets[m.Ticket] = t
 		}
 		return nil
 	})
@@ -274,7 +317,7 @@ func (d *Desk) documents(ctx context.Context, read func(Tx) ([]Message, error), 
 		}
 		doc, n := d.document(ctx, m)
 		size += n
-		doc.Queue = queues[m.Ticket]
+		doc.Queue, doc.Status = tickets[m.Ticket].Queue, tickets[m.Ticket].Status
 		for _, words := range []*[]string{&doc.From, &doc.Subject, &doc.Text} {
 			*words = append(*words, searchPairs(*words)...)
 		}

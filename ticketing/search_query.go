@@ -135,7 +135,7 @@ func (q *searchQuery) add(i searchItem) error {
 // addStatuses leaves those that all items allow.
 func (q *searchQuery) addStatuses(asked []Status, not bool) error {
 	if q.statuses == nil {
-		q.statuses = statuses()
+		q.statuses = Statuses()
 	}
 	q.statuses = slices.DeleteFunc(q.statuses, func(s Status) bool { return slices.Contains(asked, s) == not })
 	if len(q.statuses) == 0 {

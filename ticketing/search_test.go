@@ -183,6 +183,24 @@ func TestSearchPhraseOfMany(t *testing.T) {
 	}
 }
 
+// again runs a second desk on the store of the first one, with an index in dir.
+func (w *world) again(t *testing.T, dir string, play func(*world)) {
+	again := *w
+	again.t = t
+	cfg := ticketing.Config{Domain: "desk.example", Queues: []ticketing.Queue{{Key: "SUPPORT", Name: "Support", Addresses: []string{"new@desk.example"}, Domain: "desk.example"}, {Key: "SALES", Name: "Sales", Addresses: []string{"sales@desk.example"}, Domain: "desk.example"}},
+		Verify: func(_ context.Context, _ []byte, m *desk.Message) desk.Authentication { return stubVerify(m) }}
+	indexIn(t, dir)(&cfg)
+	var err error
+	if again.Desk, err = ticketing.New(w.ctx, cfg, w.store); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(w.ctx)
+	done := make(chan struct{})
+	go func() { defer close(done); again.Run(ctx) }()
+	defer func() { stop(); <-done }()
+	play(&again)
+}
+
 // An index that is away, spoiled or of another desk is made again of what the store has, and
 // finds what the one before found.
 func TestSearchRemade(t *testing.T) {
@@ -203,26 +221,15 @@ func TestSearchRemade(t *testing.T) {
 			x := store.OpenIndex(another, nil)
 			defer x.Close()
 			w.must(x.State(w.ctx))
-			w.must(nil, x.Apply(w.ctx, []ticketing.Document{{Message: 1, Queue: "SUPPORT", Text: []string{"canary"}}}, nil, ticketing.IndexState{Seq: 1 << 40, Built: 9, Until: 9}))
+			w.must(nil, x.Apply(w.ctx, ticketing.IndexChange{Put: []ticketing.Document{{Message: 1, Queue: "SUPPORT", Text: []string{"canary"}}}}, ticketing.IndexState{Seq: 1 << 40, Built: 9, Until: 9}))
 			return another
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			again := *w
-			again.t = t
-			cfg := ticketing.Config{Domain: "desk.example", Queues: []ticketing.Queue{{Key: "SUPPORT", Name: "Support", Addresses: []string{"new@desk.example"}, Domain: "desk.example"}, {Key: "SALES", Name: "Sales", Addresses: []string{"sales@desk.example"}, Domain: "desk.example"}},
-				Verify: func(_ context.Context, _ []byte, m *desk.Message) desk.Authentication { return stubVerify(m) }}
-			indexIn(t, prepare())(&cfg)
-			var err error
-			if again.Desk, err = ticketing.New(w.ctx, cfg, w.store); err != nil {
-				t.Fatal(err)
-			}
-			ctx, stop := context.WithCancel(w.ctx)
-			done := make(chan struct{})
-			go func() { defer close(done); again.Run(ctx) }()
-			defer func() { stop(); <-done }()
-			again.indexed("giraffe")
-			checkSearches(t, &again)
+			w.again(t, prepare(), func(again *world) {
+				again.indexed("giraffe")
+				checkSearches(t, again)
+			})
 		})
 	}
 }
@@ -316,7 +323,7 @@ func FuzzSearch(f *testing.F) {
 			t.Fatalf("%q: %v", query, err)
 		}
 		words := ticketing.SearchWords(text)
-		if err := x.Apply(t.Context(), []ticketing.Document{{Message: 7, Queue: "SUPPORT", Text: words}}, nil, ticketing.IndexState{Seq: 1, Built: 1, Until: 1}); err != nil {
+		if err := x.Apply(t.Context(), ticketing.IndexChange{Put: []ticketing.Document{{Message: 7, Queue: "SUPPORT", Text: words}}}, ticketing.IndexState{Seq: 1, Built: 1, Until: 1}); err != nil {
 			t.Fatal(err)
 		}
 		for _, word := range words {

@@ -81,6 +81,7 @@ type Tx interface {
 	Suppress(message int64, why string) error // writes Suppressed alone
 	Message(id int64) (Message, error)
 	Messages(ticket int64) ([]Message, error) // by ID
+	MessageIDs(ticket int64) ([]int64, error)
 	// MessagesAfter gives messages of all tickets with an ID above after, by ID; LastMessage
 	// is the highest there is, 0 for none.
 	MessagesAfter(after int64, limit int) ([]Message, error)

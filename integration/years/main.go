@@ -28,6 +28,7 @@ func main() {
 	flag.IntVar(&o.mails, "mails", 1500, "mails of a round")
 	flag.StringVar(&o.dir, "dir", "", "folder for the data; a temporary one when nothing is said")
 	flag.StringVar(&o.made, "made", "", "folder of desks that were made before: they are measured, not made, and stay")
+	flag.StringVar(&o.only, "only", "", "ask only what has this in its name, and measure nothing else")
 	flag.BoolVar(&o.verify, "verify", false, "read all of it, as postdesk verify does")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -41,7 +42,7 @@ func main() {
 type options struct {
 	size                size
 	asks, rounds, mails int
-	dir, made           string
+	dir, made, only     string
 	verify              bool
 }
 
@@ -73,7 +74,11 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 			return err
 		}
 	}
-	for _, measure := range []func(context.Context, io.Writer, string, string, size, options) error{sizes, questions, rates, starts} {
+	measures := []func(context.Context, io.Writer, string, string, size, options) error{sizes, questions, rates, starts}
+	if o.only != "" {
+		measures = measures[1:2]
+	}
+	for _, measure := range measures {
 		if err := measure(ctx, out, full, none, made, o); err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -136,7 +137,13 @@ func allQuestions() []question {
 	return append(all, searches("a rare word", rareWord, everybody), searches("a common word", commonWord, everybody), searches("a phrase", `"`+phraseA+" "+phraseB+`"`, everybody),
 		searches("two words", "printer invoice", everybody), searches("two that never meet", earlyWord+" "+lateWord, everybody), searches("a beginning", "prin*", everybody),
 		searches("a beginning of many", "ban*", everybody), searches("words, not another", "printer -"+commonWord, everybody), searches("no such word", "zzzzzz", everybody),
-		searches("an author", "from:customer7.example "+commonWord, everybody), searches("a common word, rare queue", commonWord, few), searches("a common word, rejected", commonWord+" status:rejected", everybody))
+		searches("an author", "from:customer7.example "+commonWord, everybody), searches("a common word, rare queue", commonWord, few), searches("a common word, rejected", commonWord+" status:rejected", everybody),
+		searches("a common word, new or open", commonWord+" status:new,open", everybody), searches("a common word, spam", commonWord+" status:spam", everybody), searches("a rare word, rejected", rareWord+" status:rejected", everybody))
+}
+
+// asked are those of the options.
+func asked(o options) []question {
+	return slices.DeleteFunc(allQuestions(), func(q question) bool { return !strings.Contains(q.name, o.only) })
 }
 
 // questions asks both desks everything, at the desk and over HTTP.
@@ -148,12 +155,12 @@ func questions(ctx context.Context, out io.Writer, full, none string, made size,
 			z = size{10, 30}
 		}
 		var err error
-		if columns[i], err = askAll(ctx, dir, z, o.asks); err != nil {
+		if columns[i], err = askAll(ctx, dir, z, o); err != nil {
 			return err
 		}
 	}
 	fmt.Fprintf(out, "\n%-34s %7s %19s %19s %19s %19s\n", "", "answers", "all, CPU ms", "all, ms", "none, ms", "all by HTTP, ms")
-	for i, q := range allQuestions() {
+	for i, q := range asked(o) {
 		a, b := columns[0][i], columns[1][i]
 		over := ""
 		if a.cpu.p99 > q.limit {
@@ -178,7 +185,7 @@ type line struct {
 
 type percentiles struct{ p50, p99 time.Duration }
 
-func askAll(ctx context.Context, dir string, z size, asks int) (lines []line, err error) {
+func askAll(ctx context.Context, dir string, z size, o options) (lines []line, err error) {
 	d, err := openDesk(ctx, dir, "OFF")
 	if err != nil {
 		return nil, err
@@ -193,15 +200,15 @@ func askAll(ctx context.Context, dir string, z size, asks int) (lines []line, er
 	}
 	api := httptest.NewServer(web.New(web.Config{Desk: d.Desk}).ControlHandler())
 	defer api.Close()
-	for _, q := range allQuestions() {
+	for _, q := range asked(o) {
 		l := line{}
-		l.desk, l.cpu, err = times(asks, func() error {
+		l.desk, l.cpu, err = times(o.asks, func() error {
 			n, err := q.ask(s)
 			l.answers = max(l.answers, n)
 			return err
 		})
 		if err == nil && q.path(s) != "" {
-			l.http, _, err = times(max(asks/5, 1), func() error { return get(api.URL + "/api/v1" + q.path(s)) })
+			l.http, _, err = times(max(o.asks/5, 1), func() error { return get(api.URL + "/api/v1" + q.path(s)) })
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", q.name, err)

@@ -21,7 +21,7 @@ const indexName = "search.db"
 
 // indexLayout is the number of what is in it and of how words are made: a change of either
 // makes it anew.
-const indexLayout = 3
+const indexLayout = 4
 
 // volumeSize is how many messages the words of one table are of. Tables of a bounded size
 // are merged, and searched for the beginning of a word, in a bounded time.
@@ -171,6 +171,7 @@ func (t *tx) indexState(s *ticketing.IndexState) error {
 		for _, query := range []string{
 			"CREATE TABLE state (layout INTEGER NOT NULL, seq INTEGER NOT NULL, built INTEGER NOT NULL, until INTEGER NOT NULL) STRICT",
 			"CREATE TABLE volume (id INTEGER PRIMARY KEY) STRICT",
+			"CREATE TABLE status (id INTEGER PRIMARY KEY, has INTEGER NOT NULL, octets BLOB NOT NULL) STRICT",
 			fmt.Sprintf("INSERT INTO state VALUES (%d, 0, 0, 0)", indexLayout),
 		} {
 			if _, err := t.exec(query); err != nil {
@@ -189,7 +190,7 @@ func (t *tx) indexState(s *ticketing.IndexState) error {
 
 // Apply puts documents in, takes others out, and says how far the index has come. Nothing of
 // what was taken out or replaced stays in the files.
-func (x *Index) Apply(ctx context.Context, put []ticketing.Document, removed []int64, to ticketing.IndexState) error {
+func (x *Index) Apply(ctx context.Context, c ticketing.IndexChange, to ticketing.IndexState) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	shrunk := map[int64]bool{} // volumes
@@ -198,12 +199,12 @@ func (x *Index) Apply(ctx context.Context, put []ticketing.Document, removed []i
 		if err != nil {
 			return err
 		}
-		for _, id := range removed {
+		for _, id := range c.Remove {
 			if err := t.removeDocument(volumes, shrunk, id); err != nil {
 				return err
 			}
 		}
-		for _, doc := range put {
+		for _, doc := range c.Put {
 			if err := t.putDocument(volumes, shrunk, doc); err != nil {
 				return err
 			}
@@ -212,6 +213,9 @@ func (x *Index) Apply(ctx context.Context, put []ticketing.Document, removed []i
 			if err := t.optimize(v); err != nil {
 				return err
 			}
+		}
+		if err := t.putStatuses(c); err != nil {
+			return err
 		}
 		return t.change("UPDATE state SET seq = $1, built = $2, until = $3", to.Seq, to.Built, to.Until)
 	})

@@ -29,7 +29,7 @@ func TestIndexBeginnings(t *testing.T) {
 		docs = append(docs, d)
 	}
 	slices.SortFunc(docs, func(a, b ticketing.Document) int { return int(b.Message - a.Message) })
-	ok(t, x.Apply(t.Context(), docs, nil, ticketing.IndexState{Seq: 1}))
+	ok(t, x.Apply(t.Context(), ticketing.IndexChange{Put: docs}, ticketing.IndexState{Seq: 1}))
 	other := ticketing.SearchTerm{Words: []string{"other"}}
 	for name, c := range map[string]struct {
 		terms []ticketing.SearchTerm
@@ -69,7 +69,7 @@ func TestIndexBeginningsAreFew(t *testing.T) {
 	for i := range int64(1000) {
 		docs = append(docs, document(i+1, fmt.Sprintf("common rare%d", i)))
 	}
-	ok(t, x.Apply(t.Context(), docs, nil, ticketing.IndexState{Seq: 1}))
+	ok(t, x.Apply(t.Context(), ticketing.IndexChange{Put: docs}, ticketing.IndexState{Seq: 1}))
 	c := <-x.readers
 	defer func() { x.readers <- c }()
 	y := &tx{ctx: t.Context(), conn: c}

@@ -70,9 +70,7 @@ func (t *tx) find(q ticketing.IndexQuery, before int64, limit int) (ids []int64,
 			}
 			match = matchOf(q, words)
 		}
-		table := volumeTable(v)
-		// The limit is an expression: for another number alone SQLite would make the statement anew.
-		more, err := page(t, limit, scanInt, "SELECT rowid FROM "+table+" WHERE "+table+" MATCH $1 AND rowid < $2 ORDER BY rowid DESC LIMIT $3 + 0", match, before, limit-len(ids))
+		more, err := t.findIn(v, match, q.Statuses, before, limit-len(ids))
 		if err != nil {
 			return nil, 0, err
 		}
@@ -81,6 +79,17 @@ func (t *tx) find(q ticketing.IndexQuery, before int64, limit int) (ids []int64,
 		}
 	}
 	return ids, 0, nil
+}
+
+// findIn finds in one volume.
+func (t *tx) findIn(v int64, match string, statuses []ticketing.Status, before int64, limit int) ([]int64, error) {
+	table := volumeTable(v)
+	query := "SELECT rowid FROM " + table + " WHERE " + table + " MATCH $1 AND rowid < $2"
+	if statuses != nil {
+		return t.findWith(v, statuses, before, limit, query, match)
+	}
+	// The limit is an expression: for another number alone SQLite would make the statement anew.
+	return page(t, limit, scanInt, query+" ORDER BY rowid DESC LIMIT $3 + 0", match, before, limit)
 }
 
 // matchOf writes a query in the language of FTS5. Every word stands in quotation marks, so

@@ -53,11 +53,11 @@ func TestIndexVolumes(t *testing.T) {
 		}
 	}
 	slices.Reverse(want)
-	ok(t, x.Apply(t.Context(), docs, nil, ticketing.IndexState{Seq: 9}))
+	ok(t, x.Apply(t.Context(), ticketing.IndexChange{Put: docs}, ticketing.IndexState{Seq: 9}))
 	for _, limit := range []int{1, 2, 3, 100} {
 		same(t, fmt.Sprint("in pages of ", limit), findAll(t, x, "word", limit), want)
 	}
-	ok(t, x.Apply(t.Context(), []ticketing.Document{document(volumeSize, "other")}, []int64{1, 5, 9 * volumeSize}, ticketing.IndexState{Seq: 10}))
+	ok(t, x.Apply(t.Context(), ticketing.IndexChange{Put: []ticketing.Document{document(volumeSize, "other")}, Remove: []int64{1, 5, 9 * volumeSize}}, ticketing.IndexState{Seq: 10}))
 	want = slices.DeleteFunc(want, func(id int64) bool { return id == 1 || id == volumeSize })
 	same(t, "after a change", findAll(t, x, "word", 3), want)
 	same(t, "the changed one", findAll(t, x, "other", 3), []int64{volumeSize})
@@ -69,7 +69,7 @@ func TestIndexForgets(t *testing.T) {
 	dir := t.TempDir()
 	x := openIndex(t, dir)
 	for i := range int64(40) { // several pieces that were merged
-		ok(t, x.Apply(t.Context(), []ticketing.Document{document(i+1, fmt.Sprintf("secretword%d filler%d", i, i))}, nil, ticketing.IndexState{Seq: i}))
+		ok(t, x.Apply(t.Context(), ticketing.IndexChange{Put: []ticketing.Document{document(i+1, fmt.Sprintf("secretword%d filler%d", i, i))}}, ticketing.IndexState{Seq: i}))
 	}
 	inFiles := func() (n int) {
 		files := must[[]string](t)(filepath.Glob(filepath.Join(dir, indexName+"*")))
@@ -85,7 +85,7 @@ func TestIndexForgets(t *testing.T) {
 	for i := range int64(40) {
 		gone = append(gone, i+1)
 	}
-	ok(t, x.Apply(t.Context(), []ticketing.Document{document(100, "else")}, gone, ticketing.IndexState{Seq: 50}))
+	ok(t, x.Apply(t.Context(), ticketing.IndexChange{Put: []ticketing.Document{document(100, "else")}, Remove: gone}, ticketing.IndexState{Seq: 50}))
 	if n := inFiles(); n > 0 {
 		t.Errorf("the words are there %d times", n)
 	}
@@ -105,7 +105,7 @@ func indexForever(dir string) error {
 			s.Seq++
 			put = append(put, document(s.Seq, fmt.Sprintf("word w%d", s.Seq%100)))
 		}
-		if err = x.Apply(ctx, put, nil, s); err == nil {
+		if err = x.Apply(ctx, ticketing.IndexChange{Put: put}, s); err == nil {
 			fmt.Println(s.Seq)
 		}
 	}
@@ -157,7 +157,7 @@ func TestIndexSize(t *testing.T) {
 		}
 		docs = append(docs, document(i+1, text.String()))
 	}
-	ok(t, x.Apply(t.Context(), docs, nil, ticketing.IndexState{Seq: 1}))
+	ok(t, x.Apply(t.Context(), ticketing.IndexChange{Put: docs}, ticketing.IndexState{Seq: 1}))
 	ok(t, x.Close())
 	// The message that has a word, how often it is there, and where: an octet or two each.
 	size := must[os.FileInfo](t)(os.Stat(filepath.Join(dir, indexName))).Size()
@@ -180,10 +180,10 @@ func TestIndexGivesBack(t *testing.T) {
 			}
 			docs = append(docs, document(n*60+i+1, text.String()))
 		}
-		ok(t, x.Apply(t.Context(), docs, nil, ticketing.IndexState{Seq: n + 1}))
+		ok(t, x.Apply(t.Context(), ticketing.IndexChange{Put: docs}, ticketing.IndexState{Seq: n + 1}))
 		gone = append(gone, n*60+1)
 	}
-	ok(t, x.Apply(t.Context(), nil, gone, ticketing.IndexState{Seq: 20}))
+	ok(t, x.Apply(t.Context(), ticketing.IndexChange{Remove: gone}, ticketing.IndexState{Seq: 20}))
 	count := func(what string) (n int64) {
 		ok(t, (&tx{ctx: t.Context(), conn: x.writer}).get("PRAGMA "+what, nil, &n))
 		return n

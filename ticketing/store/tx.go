@@ -149,6 +149,9 @@ func (t *tx) change(query string, args ...any) error {
 	return err
 }
 
+// errEnough of a scan ends a query that reads: no further row is wanted.
+var errEnough = errors.New("it is enough")
+
 // each calls scan for every row. It reads to the end: only there does SQLite report
 // that an INSERT … RETURNING broke a foreign key.
 func (t *tx) each(query string, args []any, scan func(row) error) error {
@@ -169,7 +172,7 @@ func (t *tx) each(query string, args []any, scan func(row) error) error {
 			err = t.ctx.Err()
 		}
 	}
-	if err == io.EOF {
+	if err == io.EOF || err == errEnough {
 		err = nil
 	}
 	if err := errors.Join(err, found.Close()); err != nil {

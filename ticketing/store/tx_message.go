@@ -89,6 +89,11 @@ func (t *tx) Messages(ticket int64) ([]ticketing.Message, error) {
 	return list(t, scanMessage, selectMessage+" WHERE m.ticket = $1 ORDER BY m.id", ticket)
 }
 
+// MessageIDs reads no more than the index by ticket.
+func (t *tx) MessageIDs(ticket int64) ([]int64, error) {
+	return list(t, scanInt, "SELECT id FROM message WHERE ticket = $1 ORDER BY id", ticket)
+}
+
 func (t *tx) MessagesAfter(after int64, limit int) ([]ticketing.Message, error) {
 	return list(t, scanMessage, selectMessage+" WHERE m.id > $1 ORDER BY m.id LIMIT $2", after, atMost(limit))
 }
