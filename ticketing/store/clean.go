@@ -77,7 +77,13 @@ func (d *DB) DropFiles(ctx context.Context) (n int, err error) {
 func (d *DB) alone(ctx context.Context, fn func() error) error {
 	done := make(chan error, 1)
 	select {
-	case d.writer.alone <- func() { done <- fn() }:
+	case d.writer.alone <- func() {
+		err := d.place.check() // fn opens what has the name
+		if err == nil {
+			err = fn()
+		}
+		done <- err
+	}:
 		return <-done
 	case <-ctx.Done():
 		return ctx.Err()

@@ -64,6 +64,15 @@ func copyDSN(path string) string {
 	return fileDSN(path, q)
 }
 
+// anchorDSN is of the connection that stays open. It waits for readers less long than mail does.
+func anchorDSN(path, synchronous string) string {
+	q := url.Values{}
+	q.Set("mode", "rw")
+	q.Set("_busy_timeout", "1000")
+	q.Set("_synchronous", synchronous)
+	return fileDSN(path, q)
+}
+
 // fileDSN uses the file: form: in a plain path the driver drops what follows "?".
 func fileDSN(path string, q url.Values) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
@@ -76,6 +85,7 @@ func fileDSN(path string, q url.Values) string {
 // pools, locks and conversions that one connection of one goroutine does not need.
 type conn struct {
 	dsn   string
+	guard func() error // what forbids to open it; may be nil
 	c     driver.Conn
 	stmts map[string]statement
 }
@@ -88,6 +98,11 @@ type statement interface {
 }
 
 func (c *conn) open(ctx context.Context) error {
+	if c.guard != nil {
+		if err := c.guard(); err != nil { // one with another log than the rest has would spoil both
+			return err
+		}
+	}
 	connector, err := sqlite.NewConnector(c.dsn)
 	if err != nil {
 		return err

@@ -59,19 +59,6 @@ func checkMarker(dir string) (known bool, err error) {
 	return true, err
 }
 
-// checkPlace says that the database is the file that was opened: one that was moved or removed
-// goes on to take what is written, and is gone with the process.
-func checkPlace(dir string, opened fs.FileInfo) error {
-	info, err := os.Stat(filepath.Join(dir, databaseName))
-	if err == nil && !os.SameFile(info, opened) {
-		err = errors.New("another file is in its place")
-	}
-	if err != nil {
-		return fmt.Errorf("%s was taken away while it was in use: put it back where it was, or stop postdesk and restore a backup: %w", databaseName, err)
-	}
-	return nil
-}
-
 func writeMarker(dir string) error {
 	path := filepath.Join(dir, markerName)
 	if _, err := os.Stat(path); err == nil {

@@ -49,6 +49,7 @@ type DB struct {
 	log     *slog.Logger
 	wait    time.Duration
 	lock    *os.File
+	place   *place
 	writer  *writer
 	readers chan *conn // a pool: take one, put it back
 	codec   codec
@@ -131,16 +132,15 @@ func (d *DB) start(ctx context.Context, o Options) error {
 	if err := writeMarker(d.dir); err != nil {
 		return err
 	}
-	opened, err := os.Stat(path)
-	if err != nil {
+	if d.place, err = openPlace(ctx, d.dir, o.Synchronous, o.Log); err != nil {
 		return err
 	}
-	d.writer = newWriter(d.dir, writerDSN(path, o.Synchronous, false), opened, d.hashes, o)
+	d.writer = newWriter(d.dir, writerDSN(path, o.Synchronous, false), d.place, d.hashes, o)
 	for range ReaderCount {
-		d.readers <- &conn{dsn: readerDSN(path)}
+		d.readers <- &conn{dsn: readerDSN(path), guard: d.place.check}
 	}
 	if err := d.read(ctx, d.hashes.load); err != nil {
-		return err
+		return errors.Join(err, d.place.anchor.close())
 	}
 	go d.writer.run()
 	return nil
@@ -172,8 +172,8 @@ func (d *DB) Close() error {
 	for range ReaderCount {
 		errs = append(errs, (<-d.readers).close())
 	}
-	// The writer is last: closing the last connection brings the log into the database.
-	errs = append(errs, d.writer.close(), d.lock.Close())
+	// Closing the last connection brings the log into the database.
+	errs = append(errs, d.writer.close(), d.place.anchor.close(), d.lock.Close())
 	return errors.Join(errs...)
 }
 
@@ -218,7 +218,7 @@ func (d *DB) Check(ctx context.Context) error {
 	if err := d.writer.fault(); err != nil {
 		return fmt.Errorf("the last write failed: %w", err)
 	}
-	if err := checkPlace(d.dir, d.writer.opened); err != nil {
+	if err := d.place.check(); err != nil {
 		return err
 	}
 	var fs unix.Statfs_t

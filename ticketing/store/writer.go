@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"runtime/debug"
 	"sync/atomic"
@@ -47,8 +46,8 @@ func (r *request) withdraw() bool { return r.state.CompareAndSwap(waiting, withd
 // commits them together, and answers them after that (group commit).
 type writer struct {
 	conn     *conn
-	dir      string      // of the store
-	opened   fs.FileInfo // the database
+	dir      string // of the store
+	place    *place
 	hashes   *hashes
 	log      *slog.Logger
 	queue    chan *request
@@ -62,11 +61,11 @@ type writer struct {
 	last                      atomic.Pointer[error] // fault of the last commit, nil when it succeeded
 }
 
-func newWriter(dir, dsn string, opened fs.FileInfo, hashes *hashes, o Options) *writer {
+func newWriter(dir, dsn string, place *place, hashes *hashes, o Options) *writer {
 	if o.Batch == 0 {
 		o.Batch = batchWrites
 	}
-	return &writer{conn: &conn{dsn: dsn}, dir: dir, opened: opened, hashes: hashes, log: o.Log, repeat: o.Repeat, batched: o.Batch, alone: make(chan func()), queue: make(chan *request, 4*batchWrites), finished: make(chan struct{})}
+	return &writer{conn: &conn{dsn: dsn, guard: place.check}, dir: dir, place: place, hashes: hashes, log: o.Log, repeat: o.Repeat, batched: o.Batch, alone: make(chan func()), queue: make(chan *request, 4*batchWrites), finished: make(chan struct{})}
 }
 
 // Write runs fn in the writer and returns after its COMMIT. Once fn's turn has come
@@ -213,7 +212,7 @@ func (w *writer) batch(first *request) {
 	}
 	err := w.conn.exec(context.Background(), "COMMIT")
 	if err == nil {
-		err = checkPlace(w.dir, w.opened) // nobody is told of what may be gone with the process
+		err = w.place.whole() // nobody is told of what may be gone with the process
 	}
 	if err != nil {
 		w.abandon(members, err)
@@ -234,7 +233,7 @@ func (w *writer) batch(first *request) {
 // begin takes the write lock, and only then are requests taken: while somebody else
 // has it, those who wait can still give up. It says whether there is a transaction.
 func (w *writer) begin(first *request) bool {
-	if err := checkPlace(w.dir, w.opened); err != nil {
+	if err := w.place.free(); err != nil {
 		w.abandon(w.takeAll(first), err)
 		return false
 	}
