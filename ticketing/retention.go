@@ -62,7 +62,7 @@ func (d *Desk) horizons() map[string]time.Time {
 }
 
 // Retire removes whole tickets that were closed for longer than their queue keeps them, and
-// the oldest events where these are kept for a time. Each commit is small, and none is made
+// the oldest events where these are kept for a time, and files that no reply has taken. Each commit is small, and none is made
 // while mail waits to be decided.
 func (d *Desk) Retire(ctx context.Context) (r Retention, err error) {
 	d.erasing.Lock()
@@ -78,7 +78,11 @@ func (d *Desk) Retire(ctx context.Context) (r Retention, err error) {
 			d.log.Info("tickets removed whose time was over", "queue", key, "tickets", e.Tickets, "messages", e.Messages)
 		}
 	}
-	if len(r.Queues) > 0 {
+	uploads, err := d.retireUploads(ctx)
+	if err != nil {
+		return r, err
+	}
+	if len(r.Queues) > 0 || uploads > 0 {
 		if _, err := d.store.DropFiles(ctx); err != nil {
 			return r, err
 		}

@@ -1,8 +1,10 @@
 package ticketing_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -142,4 +144,54 @@ func (w *world) seen() {
 		last, err := w.LastSeq(w.ctx)
 		return err == nil && w.SeenByOwn(last)
 	})
+}
+
+// A file that no reply has taken goes a day after it was brought, with its bytes; those that
+// something else has stay.
+func TestUnusedUploadsGo(t *testing.T) {
+	dir := t.TempDir()
+	w, clock := retaining(t, dir)
+	w.send(bob, "new@desk.example", "hello", "", "hello")
+	jane := ticketing.Actor{Kind: "staff", Name: "Jane", Origin: "api"}
+	bring := func(content string) ticketing.Upload {
+		t.Helper()
+		u, err := w.Upload(w.ctx, jane, "guide.pdf", "application/pdf", strings.NewReader(content))
+		w.must(nil, err)
+		return u
+	}
+	random := make([]byte, 200_000) // has a file of its own
+	_, err := rand.Read(random)
+	w.must(nil, err)
+	small, large, used := bring("nobody wants it"), bring(string(random)), bring("it goes out")
+	_, _, err = w.Reply(w.ctx, jane, ticketing.ReplyRequest{Ticket: "SUPPORT-7102", Text: "Look.", Files: []ticketing.File{{Name: "guide.pdf", Upload: used.Secret}}})
+	w.must(nil, err)
+	clock.pass(23 * time.Hour)
+	young := bring("it is young")
+	retire := func() {
+		t.Helper()
+		_, err := w.Retire(w.ctx)
+		w.must(nil, err)
+	}
+	have := func(when string, u ticketing.Upload, want bool) {
+		t.Helper()
+		if _, err := w.Raw(w.ctx, u.Raw); (err == nil) != want {
+			t.Errorf("%s: %d octets are there: %v (%v), want %v", when, u.Size, err == nil, err, want)
+		}
+	}
+	retire()
+	have("within a day", small, true)
+	have("within a day", large, true)
+	clock.pass(2*time.Hour + time.Minute)
+	_, _, err = w.Reply(w.ctx, jane, ticketing.ReplyRequest{Ticket: "SUPPORT-7102", Text: "Late.", Files: []ticketing.File{{Name: "guide.pdf", Upload: small.Secret}}})
+	if !errors.Is(err, ticketing.ErrInvalid) {
+		t.Error("a reply takes what is over:", err)
+	}
+	retire()
+	have("after a day", small, false)
+	have("after a day", large, false)
+	have("used", used, true)
+	have("young", young, true)
+	if left, err := filepath.Glob(filepath.Join(dir, "raw", "*", large.Raw.String()+"*")); err != nil || len(left) > 0 {
+		t.Errorf("on the disk: %v %v", left, err)
+	}
 }

@@ -94,9 +94,9 @@ type Tx interface {
 	AddUpload(*Upload) error // sets ID; its bytes are put before
 	Upload(id int64) (Upload, error)
 	UploadBySecret(secret string) (Upload, error)
-	ForgetUploads(before time.Time) error            // those that were brought before then
-	AddAttachment(*Attachment) error                 // sets ID; its bytes are put before
-	Attachments(message int64) ([]Attachment, error) // by ID
+	UploadsBefore(before time.Time, limit int) ([]Upload, error) // those that were brought before then, the oldest first
+	AddAttachment(*Attachment) error                             // sets ID; its bytes are put before
+	Attachments(message int64) ([]Attachment, error)             // by ID
 	// MessagesByFold gives what is the same mail as one with this Message-ID.
 	MessagesByFold(msgID, fold string) ([]Message, error)
 	// HeldMessages gives messages that wait for staff in these queues (any for nil), by ID above

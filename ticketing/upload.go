@@ -27,6 +27,43 @@ type Upload struct {
 // UploadLife is how long an upload waits for its reply.
 const UploadLife = 24 * time.Hour
 
+// uploadRest is how much longer it is kept: a reply that has just found it still takes it.
+const uploadRest = time.Hour
+
+// retireUploads removes uploads whose time is over, and their bytes where nothing else has
+// them: no reply has taken those.
+func (d *Desk) retireUploads(ctx context.Context) (n int, err error) {
+	before := d.now().Add(-UploadLife - uploadRest)
+	for {
+		var some []Upload
+		err := d.store.Read(ctx, func(tx Tx) (err error) {
+			some, err = tx.UploadsBefore(before, retireChunk)
+			return err
+		})
+		if err != nil || len(some) == 0 {
+			return n, err
+		}
+		if err := d.calm(ctx); err != nil {
+			return n, err
+		}
+		err = d.write(ctx, func(tx Tx) error {
+			var hashes []Hash
+			for _, u := range some {
+				if err := tx.RemoveUpload(u.ID); err != nil {
+					return err
+				}
+				hashes = append(hashes, u.Raw)
+			}
+			_, err := tx.DropRaw(hashes)
+			return err
+		})
+		if err != nil {
+			return n, err
+		}
+		n += len(some)
+	}
+}
+
 // Upload keeps a file, which it reads as it comes. It waits a day for the reply of the same
 // actor that names it.
 func (d *Desk) Upload(ctx context.Context, by Actor, name, mediaTypeSaid string, body io.Reader) (u Upload, err error) {
@@ -42,9 +79,6 @@ func (d *Desk) Upload(ctx context.Context, by Actor, name, mediaTypeSaid string,
 	id, again, err := d.once(ctx, by, by.Key, requested("upload", u.Name, u.Type, u.Raw), func(tx Tx) (int64, error) {
 		u.ID = 0
 		if err := tx.PutRaw(staged); err != nil {
-			return 0, err
-		}
-		if err := tx.ForgetUploads(u.Created.Add(-UploadLife)); err != nil {
 			return 0, err
 		}
 		err := tx.AddUpload(&u)
@@ -83,7 +117,7 @@ func (d *Desk) uploaded(ctx context.Context, by Actor, files []File) (out []Uplo
 				continue
 			}
 			u, err := tx.UploadBySecret(f.Upload)
-			if errors.Is(err, ErrNotFound) || err == nil && u.Owner != by.String() {
+			if errors.Is(err, ErrNotFound) || err == nil && (u.Owner != by.String() || d.now().Sub(u.Created) > UploadLife) {
 				return fmt.Errorf("%w: attachment %d: there is no such upload of yours (any more): bring the file again", ErrInvalid, i+1)
 			}
 			if err != nil {

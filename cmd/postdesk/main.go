@@ -42,7 +42,7 @@ type commands struct {
 	Key           keyCmd         `cmd:"" help:"Keys of reply tokens and Message-IDs: list, rotate."`
 	Import        importCmd      `cmd:"" help:"Bring old mail in as tickets: mbox files, Maildirs, .eml files. Nothing is sent."`
 	Person        personCmd      `cmd:"" help:"What the desk holds of a person: export, erase."`
-	Retention     retentionCmd   `cmd:"" help:"Remove tickets and events whose time is over, as the agent does by itself each hour."`
+	Retention     retentionCmd   `cmd:"" help:"Remove tickets, events and unused uploads whose time is over, as the agent does by itself each hour."`
 	Token         tokenCmd       `cmd:"" help:"API tokens: add, list, revoke."`
 	Inspect       inspectCmd     `cmd:"" help:"Say what postdesk understands of mail in files; needs no agent."`
 	Postfix       postfixCmd     `cmd:"" help:"Print Postfix's side of the configuration, or check it."`

@@ -29,7 +29,6 @@ func (t *tx) UploadBySecret(secret string) (ticketing.Upload, error) {
 	return one(t, scanUpload, selectUpload+" WHERE u.secret = $1", secret)
 }
 
-func (t *tx) ForgetUploads(before time.Time) error {
-	_, err := t.exec("DELETE FROM upload WHERE created < $1", before)
-	return err
+func (t *tx) UploadsBefore(before time.Time, limit int) ([]ticketing.Upload, error) {
+	return list(t, scanUpload, selectUpload+" WHERE u.created < $1 ORDER BY u.created LIMIT $2", before, atMost(limit))
 }
