@@ -21,7 +21,7 @@ const indexName = "search.db"
 
 // indexLayout is the number of what is in it and of how words are made: a change of either
 // makes it anew.
-const indexLayout = 4
+const indexLayout = 5
 
 // volumeSize is how many messages the words of one table are of. Tables of a bounded size
 // are merged, and searched for the beginning of a word, in a bounded time.
@@ -172,6 +172,7 @@ func (t *tx) indexState(s *ticketing.IndexState) error {
 			"CREATE TABLE state (layout INTEGER NOT NULL, seq INTEGER NOT NULL, built INTEGER NOT NULL, until INTEGER NOT NULL) STRICT",
 			"CREATE TABLE volume (id INTEGER PRIMARY KEY) STRICT",
 			"CREATE TABLE status (id INTEGER PRIMARY KEY, has INTEGER NOT NULL, octets BLOB NOT NULL) STRICT",
+			"CREATE INDEX status_has ON status (id, has)", // which rows have a status, without their octets
 			fmt.Sprintf("INSERT INTO state VALUES (%d, 0, 0, 0)", indexLayout),
 		} {
 			if _, err := t.exec(query); err != nil {

@@ -62,14 +62,9 @@ func (t *tx) putStatuses(c ticketing.IndexChange) error {
 	return nil
 }
 
-// spanOfStatuses is a row of them.
-type spanOfStatuses struct {
-	id     int64
-	octets []byte
-}
-
 // findWith goes through what a query finds in a volume and takes the messages whose tickets have one
-// of the statuses. Where the volume has none of those it reads no word.
+// of the statuses. Where the volume has none of those it reads no word, and of the octets those alone
+// that words lead to.
 func (t *tx) findWith(v int64, statuses []ticketing.Status, before int64, limit int, query, match string) (ids []int64, err error) {
 	var wanted [256]bool
 	has := 0
@@ -79,22 +74,29 @@ func (t *tx) findWith(v int64, statuses []ticketing.Status, before int64, limit 
 		has |= 1 << n
 	}
 	const spans = volumeSize / statusSpan
-	rows, err := list(t, func(r row, s *spanOfStatuses) error { return r.Scan(&s.id, &s.octets) },
-		"SELECT id, octets FROM status WHERE id >= $1 AND id < $2 AND id * $3 < $4 AND has & $5 <> 0 ORDER BY id", v*spans, (v+1)*spans, statusSpan, before, has)
+	rows, err := list(t, scanInt, "SELECT id FROM status INDEXED BY status_has WHERE id >= $1 AND id < $2 AND id * $3 < $4 AND has & $5 <> 0 ORDER BY id",
+		v*spans, (v+1)*spans, statusSpan, before, has)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
-	octets := make([][]byte, spans)
-	for _, s := range rows {
-		octets[s.id%spans] = s.octets
-	}
-	before, from := min(before, (rows[len(rows)-1].id+1)*statusSpan), rows[0].id*statusSpan
-	err = t.each(query+" AND rowid >= $3 ORDER BY rowid DESC", []any{match, before, from}, func(r row) error {
+	var octets []byte // of the row that was read last
+	read, first, last := int64(-1), rows[0], rows[len(rows)-1]
+	err = t.each(query+" AND rowid >= $3 ORDER BY rowid DESC", []any{match, min(before, (last+1)*statusSpan), first * statusSpan}, func(r row) error {
 		var id int64
 		if err := r.Scan(&id); err != nil {
 			return err
 		}
-		if span := octets[id/statusSpan%spans]; span != nil && wanted[span[id%statusSpan]] {
+		span := id / statusSpan
+		if span != read {
+			if _, some := slices.BinarySearch(rows, span); !some {
+				return nil
+			}
+			if err := t.get("SELECT octets FROM status WHERE id = $1", []any{span}, &octets); err != nil {
+				return err
+			}
+			read = span
+		}
+		if wanted[octets[id%statusSpan]] {
 			ids = append(ids, id)
 		}
 		if len(ids) == limit {
