@@ -48,7 +48,7 @@ var errSpoiled = errors.New("it is spoiled")
 
 // isSpoiled says that an error is of a file that is not as SQLite has written it.
 func isSpoiled(err error) bool {
-	return code(err) == sqlite3.SQLITE_CORRUPT || code(err) == sqlite3.SQLITE_NOTADB
+	return errors.Is(err, errSpoiled) || code(err) == sqlite3.SQLITE_CORRUPT || code(err) == sqlite3.SQLITE_NOTADB
 }
 
 // OpenIndex gives the index of the store in dir, whose lock the caller holds; nil logs

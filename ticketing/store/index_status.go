@@ -23,8 +23,8 @@ func (t *tx) putStatuses(c ticketing.IndexChange) error {
 		id := message / statusSpan
 		octets, read := rows[id]
 		if !read {
-			err := t.get("SELECT octets FROM status WHERE id = $1", []any{id}, &octets)
-			if errors.Is(err, ticketing.ErrNotFound) {
+			var err error
+			if octets, err = t.statusOctets(id); errors.Is(err, ticketing.ErrNotFound) {
 				octets, err = make([]byte, statusSpan), nil
 			}
 			if err != nil {
@@ -62,6 +62,15 @@ func (t *tx) putStatuses(c ticketing.IndexChange) error {
 	return nil
 }
 
+// statusOctets gives a row of them.
+func (t *tx) statusOctets(id int64) (octets []byte, err error) {
+	err = t.get("SELECT octets FROM status WHERE id = $1", []any{id}, &octets)
+	if err == nil && len(octets) != statusSpan {
+		err = t.failed(errSpoiled)
+	}
+	return octets, err
+}
+
 // findWith goes through what a query finds in a volume and takes the messages whose tickets have one
 // of the statuses. Where the volume has none of those it reads no word, and of the octets those alone
 // that words lead to.
@@ -91,7 +100,8 @@ func (t *tx) findWith(v int64, statuses []ticketing.Status, before int64, limit 
 			if _, some := slices.BinarySearch(rows, span); !some {
 				return nil
 			}
-			if err := t.get("SELECT octets FROM status WHERE id = $1", []any{span}, &octets); err != nil {
+			var err error
+			if octets, err = t.statusOctets(span); err != nil {
 				return err
 			}
 			read = span

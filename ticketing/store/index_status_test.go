@@ -112,3 +112,30 @@ func TestIndexStatusSize(t *testing.T) {
 		t.Errorf("a message takes %.2f octets", each)
 	}
 }
+
+// A row of statuses that was cut off makes the index anew.
+func TestIndexStatusesSpoiled(t *testing.T) {
+	for _, what := range []string{"found", "changed"} {
+		t.Run(what, func(t *testing.T) {
+			x := openIndex(t, t.TempDir())
+			doc := document(9, "word")
+			doc.Status = ticketing.StatusNew
+			ok(t, x.Apply(t.Context(), ticketing.IndexChange{Put: []ticketing.Document{doc}}, ticketing.IndexState{Seq: 1}))
+			if _, err := (&tx{ctx: t.Context(), conn: x.writer}).exec("UPDATE status SET octets = substr(octets, 1, 5)"); err != nil {
+				t.Fatal(err)
+			}
+			var err error
+			if what == "found" {
+				_, _, err = x.Find(t.Context(), ticketing.IndexQuery{Terms: []ticketing.SearchTerm{{Words: []string{"word"}}}, Statuses: []ticketing.Status{"new"}}, 0, 10)
+			} else {
+				err = x.Apply(t.Context(), ticketing.IndexChange{Statuses: map[int64]ticketing.Status{9: "open"}}, ticketing.IndexState{Seq: 2})
+			}
+			if err == nil {
+				t.Error("no error")
+			}
+			if state := must[ticketing.IndexState](t)(x.State(t.Context())); state.Seq != 0 {
+				t.Errorf("the index goes on with %+v", state)
+			}
+		})
+	}
+}
