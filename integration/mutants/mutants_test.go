@@ -33,9 +33,10 @@ type mutant struct {
 }
 
 var all = []mutant{{
-	name:  "a commit is not synced",
-	edits: []edit{{"ticketing/store/conn.go", `q.Set("_synchronous", synchronous)`, `q.Set("_synchronous", "NORMAL"+synchronous[:0])`}},
-	pkg:   "./ticketing/store", run: "^TestPowerLoss$/^as_shipped$", reason: `\d+ acknowledged mails are lost`,
+	name: "a commit is not synced",
+	edits: []edit{{"ticketing/store/conn.go", "q.Set(\"_journal_mode\", \"WAL\")\n\tq.Set(\"_synchronous\", synchronous)",
+		"q.Set(\"_journal_mode\", \"WAL\")\n\tq.Set(\"_synchronous\", \"NORMAL\"+synchronous[:0])"}},
+	pkg: "./ticketing/store", run: "^TestPowerLoss$/^as_shipped$", reason: `\d+ acknowledged mails are lost`,
 }, {
 	name: "a redelivery is not known by its bytes",
 	edits: []edit{
