@@ -34,17 +34,10 @@ func (serveCmd) Help() string {
 // of it again as is in use. The environment's GOMEMLIMIT sets another.
 const memoryTarget = 80 << 20
 
-// garbagePercent is how much garbage is made, of what is in use, before it is collected where
-// memoryTarget is far. The environment's GOGC sets another.
-const garbagePercent = 200
-
 // tuneRuntime sets what fits an agent, where the environment says nothing.
 func (a *app) tuneRuntime() {
 	if a.getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryTarget)
-	}
-	if a.getenv("GOGC") == "" {
-		debug.SetGCPercent(garbagePercent)
 	}
 	if a.getenv("GOMAXPROCS") == "" {
 		// The store's writer comes back from a system call for each page. With a place for each
