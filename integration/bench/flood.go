@@ -134,7 +134,14 @@ func pour(ctx context.Context, c *contender, rate int, unique string, many bool)
 	cmd := exec.CommandContext(ctx, self, pourCommand, c.socket, strconv.Itoa(rate), unique, strconv.FormatBool(many))
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	begun, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	cmd.Cancel = func() error {
+		_, _ = begun.Read(make([]byte, 1)) // before it has begun the signal would be its end
+		return cmd.Process.Signal(syscall.SIGTERM)
+	}
 	if err := cmd.Run(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("the flood: %w", err)
 	}
@@ -155,6 +162,7 @@ func servePour(ctx context.Context, args []string) error {
 	if err := errors.Join(err, err2); err != nil {
 		return err
 	}
+	fmt.Println("pouring")
 	var all sync.WaitGroup
 	errs := make([]error, floodSenders)
 	for i := range floodSenders {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"postdesk/ticketing"
@@ -76,8 +77,8 @@ func TestUploads(t *testing.T) {
 	}
 	// More than fits is refused before it has come.
 	endless := &counting{}
-	if res, _ := s.bring(jane, endless); res.StatusCode != 413 || endless.n > 3*s.desk.MaxAttachmentBytes() {
-		t.Errorf("an endless file: %d after %d octets", res.StatusCode, endless.n)
+	if res, _ := s.bring(jane, endless); res.StatusCode != 413 || endless.n.Load() > 3*s.desk.MaxAttachmentBytes() {
+		t.Errorf("an endless file: %d after %d octets", res.StatusCode, endless.n.Load())
 	}
 	_, big := s.bring(jane, bytes.NewReader(make([]byte, 5_000_000)))
 	two := fmt.Sprintf(`{"text":"x","attachments":[{"name":"a","upload":%q},{"name":"b","upload":%[1]q}]}`, big.Upload)
@@ -136,9 +137,9 @@ func TestDownloadOfChangedFile(t *testing.T) {
 }
 
 // counting is a file without an end.
-type counting struct{ n int64 }
+type counting struct{ n atomic.Int64 }
 
 func (c *counting) Read(p []byte) (int, error) {
-	c.n += int64(len(p))
+	c.n.Add(int64(len(p))) // whoever sends it may go on to read when the answer is there
 	return len(p), nil
 }
