@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"maps"
 	"slices"
 
 	"postdesk/ticketing"
@@ -50,8 +51,8 @@ func (t *tx) putStatuses(c ticketing.IndexChange) error {
 			return err
 		}
 	}
-	for id, octets := range rows {
-		has := 0
+	for _, id := range slices.Sorted(maps.Keys(rows)) { // by lot, pages would split half full
+		octets, has := rows[id], 0
 		for _, n := range octets {
 			has |= 1 << n
 		}
