@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"postdesk/ticketing/mail"
@@ -75,6 +76,10 @@ func start(t *testing.T, d *desk, cfg Config) (*Server, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serve(t, d, cfg, l), path
+}
+
+func serve(t *testing.T, d *desk, cfg Config, l net.Listener) *Server {
 	cfg.Hostname = "desk.example"
 	s := NewServer(cfg, d)
 	served := make(chan error, 1)
@@ -87,7 +92,39 @@ func start(t *testing.T, d *desk, cfg Config) (*Server, string) {
 			t.Error("Serve:", err)
 		}
 	})
-	return s, path
+	return s
+}
+
+// pipes is a listener whose connections are of this process, so that a bubble knows when all
+// wait: limits of time are over then and not before, however busy the machine is.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	end   func()
+}
+
+func newPipes() pipes {
+	done := make(chan struct{})
+	return pipes{make(chan net.Conn), done, sync.OnceFunc(func() { close(done) })}
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p pipes) Close() error   { p.end(); return nil }
+func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
+
+func (p pipes) dial(t *testing.T) *client {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	p.conns <- theirs
+	return greeted(t, ours)
 }
 
 type client struct {
@@ -102,7 +139,12 @@ func dial(t *testing.T, path string) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.SetDeadline(time.Now().Add(20 * time.Second)) // so that a hang is a failure
+	c.SetDeadline(time.Now().Add(2 * time.Minute)) // so that a hang is a failure
+	return greeted(t, c)
+}
+
+func greeted(t *testing.T, c net.Conn) *client {
+	t.Helper()
 	t.Cleanup(func() { c.Close() })
 	cl := &client{t, c, bufio.NewReader(c)}
 	cl.want("220")
@@ -235,32 +277,32 @@ func TestStalledBodyIsNotCommands(t *testing.T) {
 	inject := "MAIL FROM:<ceo@bank.example>\r\nRCPT TO:<new@desk.example>\r\nDATA\r\nforged\r\n.\r\n"
 	for _, offset := range []int{0, 1, 500, 1024, len(hostile)} {
 		t.Run(fmt.Sprint(offset), func(t *testing.T) {
-			t.Parallel()
-			d := &desk{}
-			// Longer than a busy machine keeps an honest sender waiting.
-			_, path := start(t, d, Config{Stall: 2 * time.Second})
-			c := dial(t, path)
-			c.begin("new@desk.example")
-			c.send(hostile[:offset])
-			// The server ends the connection by itself; then nothing more can be said.
-			for {
-				line, err := c.r.ReadString('\n')
-				if err != nil {
-					break
+			synctest.Test(t, func(t *testing.T) {
+				d, l := &desk{}, newPipes()
+				serve(t, d, Config{Stall: 2 * time.Second}, l)
+				c := l.dial(t)
+				c.begin("new@desk.example")
+				c.send(hostile[:offset])
+				// The server ends the connection by itself; then nothing more can be said.
+				for {
+					line, err := c.r.ReadString('\n')
+					if err != nil {
+						break
+					}
+					if line[0] == '2' {
+						t.Fatalf("a stalled message was answered %q", line)
+					}
 				}
-				if line[0] == '2' {
-					t.Fatalf("a stalled message was answered %q", line)
+				io.WriteString(c, inject)
+				if n, err := c.r.Read(make([]byte, 1)); n > 0 || err == nil {
+					t.Error("the connection answers after the stall")
 				}
-			}
-			io.WriteString(c, inject)
-			if n, err := c.r.Read(make([]byte, 1)); n > 0 || err == nil {
-				t.Error("the connection answers after the stall")
-			}
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			if len(d.envs) != 0 {
-				t.Errorf("delivered: %+v", d.envs)
-			}
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				if len(d.envs) != 0 {
+					t.Errorf("delivered: %+v", d.envs)
+				}
+			})
 		})
 	}
 }
@@ -268,66 +310,72 @@ func TestStalledBodyIsNotCommands(t *testing.T) {
 // Whoever has read the 354 may send the message, however soon after it Shutdown comes, and may
 // take longer for it than who has not begun one.
 func TestShutdownAfter354(t *testing.T) {
-	s, path := start(t, &desk{}, Config{})
-	fresh := dial(t, path)
-	var begun []*client
-	for range 50 { // the 354 is a moment, and Shutdown comes at once after the last
-		c := dial(t, path)
-		c.begin("new@desk.example")
-		begun = append(begun, c)
-	}
-	done := make(chan error, 1)
-	go func() { done <- s.Shutdown(context.Background()) }()
-	if _, err := io.ReadAll(fresh.r); err != nil { // its time is over
-		t.Error("a silent connection is not closed:", err)
-	}
-	for _, c := range begun {
-		c.send("x\r\n.\r\n")
-		c.want("250")
-	}
-	if err := <-done; err != nil {
-		t.Error("Shutdown:", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		l := newPipes()
+		s := serve(t, &desk{}, Config{}, l)
+		fresh := l.dial(t)
+		var begun []*client
+		for range 50 { // the 354 is a moment, and Shutdown comes at once after the last
+			c := l.dial(t)
+			c.begin("new@desk.example")
+			begun = append(begun, c)
+		}
+		done := make(chan error, 1)
+		go func() { done <- s.Shutdown(context.Background()) }()
+		if _, err := io.ReadAll(fresh.r); err != nil { // its time is over
+			t.Error("a silent connection is not closed:", err)
+		}
+		for _, c := range begun {
+			c.send("x\r\n.\r\n")
+			c.want("250")
+		}
+		if err := <-done; err != nil {
+			t.Error("Shutdown:", err)
+		}
+	})
 }
 
 // Who has connected for a mail may bring it while the server stops: Postfix defers what is
 // cut off before its message. One that stays silent is not waited for long.
 func TestShutdownLetsFreshConnectionsGoOn(t *testing.T) {
-	s, path := start(t, &desk{}, Config{})
-	silent, greeted, begun, kept, asked := dial(t, path), dial(t, path), dial(t, path), dial(t, path), dial(t, path)
-	asked.begin("new@desk.example")
-	asked.send("x\r\n.\r\n")
-	asked.want("250")
-	asked.cmd("RSET", "250") // as Postfix does before it uses a kept one
-	begun.begin("new@desk.example")
-	begun.send("x\r\n.\r\n")
-	begun.want("250")
-	begun.cmd("MAIL FROM:<a@b.example>", "250")
-	kept.begin("new@desk.example")
-	kept.send("x\r\n.\r\n")
-	kept.want("250")
-	done := make(chan error, 1)
-	began := time.Now()
-	go func() { done <- s.Shutdown(context.Background()) }()
-	if _, err := kept.r.ReadByte(); err == nil || time.Since(began) > 10*grace {
-		t.Errorf("a connection that has brought its mail was closed after %s", time.Since(began))
-	}
-	begun.cmd("RCPT TO:<new@desk.example>", "250")
-	begun.cmd("DATA", "354")
-	begun.send("x\r\n.\r\n")
-	begun.want("250")
-	asked.begin("new@desk.example")
-	asked.send("x\r\n.\r\n")
-	asked.want("250")
-	greeted.begin("new@desk.example")
-	greeted.send("x\r\n.\r\n")
-	greeted.want("250")
-	if err := <-done; err != nil {
-		t.Error("Shutdown:", err)
-	}
-	if _, err := io.ReadAll(silent.r); err != nil { // "421 Idle timeout", and the end
-		t.Error("a silent connection is not closed:", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		l := newPipes()
+		s := serve(t, &desk{}, Config{}, l)
+		silent, greeted, begun, kept, asked := l.dial(t), l.dial(t), l.dial(t), l.dial(t), l.dial(t)
+		asked.begin("new@desk.example")
+		asked.send("x\r\n.\r\n")
+		asked.want("250")
+		asked.cmd("RSET", "250") // as Postfix does before it uses a kept one
+		begun.begin("new@desk.example")
+		begun.send("x\r\n.\r\n")
+		begun.want("250")
+		begun.cmd("MAIL FROM:<a@b.example>", "250")
+		kept.begin("new@desk.example")
+		kept.send("x\r\n.\r\n")
+		kept.want("250")
+		done := make(chan error, 1)
+		began := time.Now()
+		go func() { done <- s.Shutdown(context.Background()) }()
+		if _, err := kept.r.ReadByte(); err == nil || time.Since(began) > 10*grace {
+			t.Errorf("a connection that has brought its mail was closed after %s", time.Since(began))
+		}
+		begun.cmd("RCPT TO:<new@desk.example>", "250")
+		begun.cmd("DATA", "354")
+		begun.send("x\r\n.\r\n")
+		begun.want("250")
+		asked.begin("new@desk.example")
+		asked.send("x\r\n.\r\n")
+		asked.want("250")
+		greeted.begin("new@desk.example")
+		greeted.send("x\r\n.\r\n")
+		greeted.want("250")
+		if err := <-done; err != nil {
+			t.Error("Shutdown:", err)
+		}
+		if _, err := io.ReadAll(silent.r); err != nil { // "421 Idle timeout", and the end
+			t.Error("a silent connection is not closed:", err)
+		}
+	})
 }
 
 // Shutdown lets a delivery finish, and the connection ends with it.

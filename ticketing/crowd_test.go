@@ -3,6 +3,7 @@ package ticketing
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -46,28 +47,31 @@ func TestCrowdIsFirstForAWhile(t *testing.T) {
 }
 
 func TestCrowdPasses(t *testing.T) {
-	var c crowd
-	for range crowdFrom {
-		c.enter()
-	}
-	passed := make(chan struct{})
-	go func() {
-		c.letPass(t.Context())
-		close(passed)
-	}()
-	select {
-	case <-passed:
-		t.Fatal("processing did not wait for the crowd")
-	case <-time.After(3 * crowdLook):
-	}
-	for range crowdFrom {
-		c.leave()
-	}
-	<-passed
-	for range crowdFrom {
-		c.enter()
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	c.letPass(ended) // a desk that stops waits for nobody
+	synctest.Test(t, func(t *testing.T) {
+		var c crowd
+		for range crowdFrom {
+			c.enter()
+		}
+		passed := make(chan struct{})
+		go func() {
+			c.letPass(t.Context())
+			close(passed)
+		}()
+		time.Sleep(crowdPatience - crowdLook)
+		select {
+		case <-passed:
+			t.Fatal("processing did not wait for the crowd")
+		default:
+		}
+		for range crowdFrom {
+			c.leave()
+		}
+		<-passed
+		for range crowdFrom {
+			c.enter()
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		c.letPass(ended) // a desk that stops waits for nobody
+	})
 }

@@ -25,6 +25,10 @@ import (
 	"postdesk/ticketing"
 )
 
+// patience is how long a test waits for what must come: other work on the machine must not look
+// like an agent that hangs.
+const patience = 2 * time.Minute
+
 // desk is an agent that runs as a process of its own.
 type desk struct {
 	t      *testing.T
@@ -116,7 +120,7 @@ func (d *desk) start() {
 func (d *desk) notified(state string) {
 	d.t.Helper()
 	buf := make([]byte, 100)
-	d.notify.SetReadDeadline(time.Now().Add(20 * time.Second))
+	d.notify.SetReadDeadline(time.Now().Add(patience))
 	for {
 		n, err := d.notify.Read(buf)
 		if err != nil {
@@ -146,7 +150,7 @@ func (d *desk) drain() (lines []map[string]any) {
 // logged waits for a line of the log.
 func (d *desk) logged(text string) map[string]any {
 	d.t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(patience)
 	for {
 		select {
 		case line, ok := <-d.log:
@@ -166,7 +170,7 @@ func (d *desk) logged(text string) map[string]any {
 func (d *desk) signalAndWait(s os.Signal) int {
 	d.t.Helper()
 	d.cmd.Process.Signal(s)
-	limit := time.AfterFunc(20*time.Second, func() { d.cmd.Process.Kill() })
+	limit := time.AfterFunc(patience, func() { d.cmd.Process.Kill() })
 	defer limit.Stop()
 	for range d.log { // Wait closes the pipe, so it must be empty
 	}
@@ -230,7 +234,7 @@ func (d *desk) follow() (cmd *exec.Cmd, events chan ticketing.Event) {
 
 func await(t *testing.T, events chan ticketing.Event, kind string) ticketing.Event {
 	t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(patience)
 	for {
 		select {
 		case e, ok := <-events:

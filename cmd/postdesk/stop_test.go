@@ -21,7 +21,7 @@ func (d *desk) openDelivery() (conn net.Conn, replies *bufio.Reader) {
 		d.t.Fatal(err)
 	}
 	d.t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn.SetDeadline(time.Now().Add(patience))
 	replies = bufio.NewReader(conn)
 	d.reply(replies, "220")
 	for _, step := range [][2]string{

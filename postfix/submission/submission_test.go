@@ -76,7 +76,7 @@ func (m *msa) certificate(t *testing.T) tls.Certificate {
 
 func (m *msa) client(change func(*Config)) *Client {
 	cfg := Config{Server: m.addr, Username: "desk", Password: func() (string, error) { return "secret", nil }, CAFile: m.ca,
-		TLSName: "mx.desk.example", Timeout: 5 * time.Second}
+		TLSName: "mx.desk.example", Timeout: 2 * time.Minute}
 	if change != nil {
 		change(&cfg)
 	}
@@ -313,7 +313,7 @@ func (s *source) done(n int) func() bool {
 
 func until(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !cond(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !cond(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("waited in vain: ", what)
 		}

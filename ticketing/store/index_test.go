@@ -40,6 +40,22 @@ func findAll(t *testing.T, x *Index, word string, limit int) (all []int64) {
 	}
 }
 
+// findWithoutTime has no time left whenever it looks, as on a machine that is busy.
+func findWithoutTime(t *testing.T, x *Index, word string) (all []int64) {
+	t.Helper()
+	c := <-x.readers
+	defer func() { x.readers <- c }()
+	for before := int64(1 << 62); before != 0; {
+		ids, next, err := (&tx{ctx: t.Context(), conn: c}).find(ticketing.IndexQuery{Terms: []ticketing.SearchTerm{{Words: []string{word}}}}, before, 100, -1)
+		ok(t, err)
+		if next == before {
+			t.Fatalf("it stays at %d", before)
+		}
+		all, before = append(all, ids...), next
+	}
+	return all
+}
+
 // Messages of all volumes come in one order.
 func TestIndexVolumes(t *testing.T) {
 	x := openIndex(t, t.TempDir())
@@ -60,6 +76,7 @@ func TestIndexVolumes(t *testing.T) {
 	ok(t, x.Apply(t.Context(), ticketing.IndexChange{Put: []ticketing.Document{document(volumeSize, "other")}, Remove: []int64{1, 5, 9 * volumeSize}}, ticketing.IndexState{Seq: 10}))
 	want = slices.DeleteFunc(want, func(id int64) bool { return id == 1 || id == volumeSize })
 	same(t, "after a change", findAll(t, x, "word", 3), want)
+	same(t, "without time, a volume at a time", findWithoutTime(t, x, "word"), want)
 	same(t, "the changed one", findAll(t, x, "other", 3), []int64{volumeSize})
 	same(t, "how far it is", must[ticketing.IndexState](t)(x.State(t.Context())).Seq, int64(10))
 }

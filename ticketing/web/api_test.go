@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"postdesk/ticketing"
 )
@@ -72,25 +72,25 @@ func merged(t *testing.T, object, with string) string {
 }
 
 // sent waits for the mail of a reply and gives its bytes.
-func (s *site) sent(message int64) string {
+func (s *site) sent(message int64) (mail string) {
 	s.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	s.until(fmt.Sprintf("message %d goes out", message), func() bool {
 		out, err := s.desk.Outgoing(s.t.Context(), nil, 0, 100)
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		for _, o := range out {
-			if o.Message == message {
-				raw, err := s.desk.Raw(s.t.Context(), o.Raw)
-				if err != nil {
-					s.t.Fatal(err)
-				}
-				return string(raw)
-			}
+		i := slices.IndexFunc(out, func(o ticketing.Outgoing) bool { return o.Message == message })
+		if i < 0 {
+			return false
 		}
-	}
-	s.t.Fatalf("message %d does not go out", message)
-	return ""
+		raw, err := s.desk.Raw(s.t.Context(), out[i].Raw)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		mail = string(raw)
+		return true
+	})
+	return mail
 }
 
 // What a program begins is automatic mail, and no more of it than of its answers.

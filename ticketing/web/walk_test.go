@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -86,17 +87,14 @@ func (w *walker) ok(_, _ any, err error) { w.t.Helper(); w.fine(err) }
 // look finds the numbers of what is in SALES, once the answer is queued.
 func (w *walker) look() {
 	w.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	w.until("the answer is queued", func() bool {
 		out, err := w.desk.Outgoing(w.t.Context(), nil, 0, 10)
 		w.fine(err)
 		if len(out) > 0 {
 			w.outgoing = append(w.outgoing, fmt.Sprint(out[0].ID))
-			break
 		}
-		if time.Now().After(deadline) {
-			w.t.Fatal("the answer is not queued")
-		}
-	}
+		return len(out) > 0
+	})
 	c, err := w.desk.Ticket(w.t.Context(), sales)
 	w.fine(err)
 	for _, m := range c.Messages {
@@ -105,7 +103,7 @@ func (w *walker) look() {
 	w.until("the words are indexed", func() bool {
 		found, _, err := w.desk.Search(w.t.Context(), ticketing.Actor{}, canary, 0, 10)
 		w.fine(err)
-		return len(found) == len(c.Messages)
+		return len(found) == len(c.Messages) && w.desk.SearchFilled() // it says that a moment after
 	})
 	events, err := w.desk.EventsOf(w.t.Context(), sales, 0, 100)
 	w.fine(err)
@@ -211,14 +209,10 @@ func (w *walker) query(o operation) string {
 	return q.Encode()
 }
 
-// ask makes a request, and reads a stream for a moment.
+// ask makes a request, and reads a stream until it has nothing more to say.
 func (w *walker) ask(method, target, secret, body string) (int, string) {
 	w.t.Helper()
-	limit := time.Minute
-	if strings.Contains(target, "/stream") {
-		limit = 150 * time.Millisecond
-	}
-	ctx, cancel := context.WithTimeout(w.t.Context(), limit)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Minute)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, w.tcp.URL+target, strings.NewReader(body))
 	w.fine(err)
@@ -232,8 +226,15 @@ func (w *walker) ask(method, target, secret, body string) (int, string) {
 	res, err := http.DefaultClient.Do(r)
 	w.fine(err)
 	defer res.Body.Close()
-	text, _ := io.ReadAll(res.Body) // what came until the stream was left
-	return res.StatusCode, fmt.Sprint(res.Header) + string(text)
+	var text strings.Builder
+	read := bufio.NewReader(res.Body)
+	for line := ""; err == nil && line != ": still here\n"; text.WriteString(line) {
+		line, err = read.ReadString('\n')
+	}
+	if err != nil && err != io.EOF {
+		w.t.Fatalf("%s %s: %v", method, target, err)
+	}
+	return res.StatusCode, fmt.Sprint(res.Header) + text.String()
 }
 
 func (w *walker) secret(scope string, queues ...string) string {
