@@ -69,11 +69,14 @@ func checkGoesOn(d *desk, ticket string) {
 	if _, text, err := d.agent.Ready(d.ctx); err != nil || !strings.Contains(text, "outgoing mail is held") {
 		d.t.Errorf("/readyz says nothing of the mail that is held: %s %v", text, err)
 	}
-	out, err := d.agent.Command(d.ctx, "queue", "list")
-	d.must(err)
-	if rows := strings.Count(out, "queued"); rows != 2 {
-		d.t.Fatalf("%d mails are held, want 2:\n%s", rows, out)
-	}
+	out := ""
+	d.until("two mails that are held", func() (bool, error) {
+		out, err = d.agent.Command(d.ctx, "queue", "list")
+		if rows := strings.Count(out, "queued"); err == nil && rows != 2 {
+			err = fmt.Errorf("there are %d:\n%s", rows, out)
+		}
+		return err == nil, err
+	})
 	id := strings.Fields(strings.Split(out, "\n")[1])[0]
 	_, err = d.agent.Command(d.ctx, "queue", "cancel", id)
 	d.must(err)

@@ -117,7 +117,7 @@ func (l *Lab) NewAgent(binary string, o AgentOptions) (*Agent, error) {
 	if o.Queues == nil {
 		o.Queues = []Queue{{Key: "SUPPORT", Name: "Support", Addresses: []string{"new@" + l.Domain, "support@" + l.Domain}, FirstNumber: 7102}}
 	}
-	p, err := port(o.HTTPPort)
+	p, err := l.port(o.HTTPPort)
 	if err != nil {
 		return nil, err
 	}

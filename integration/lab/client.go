@@ -271,7 +271,7 @@ func (c *Client) once(ctx context.Context, method, path string, header http.Head
 }
 
 func get(ctx context.Context, url string) (code int, text string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "GET", url, nil)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,6 +63,7 @@ type Lab struct {
 
 	recipients string
 	guard      *guard
+	held       []io.Closer // ports
 }
 
 // DefaultRecipients is a table that takes the usual addresses of a domain of its own.
@@ -166,7 +168,10 @@ func (l *Lab) Stop() error {
 	if l.DNS != nil {
 		errs = append(errs, l.DNS.stop())
 	}
-	l.guard, l.Sink, l.DNS = nil, nil, nil
+	for _, h := range l.held {
+		errs = append(errs, h.Close())
+	}
+	l.guard, l.Sink, l.DNS, l.held = nil, nil, nil, nil
 	return errors.Join(append(errs, os.RemoveAll(l.Dir))...)
 }
 

@@ -142,7 +142,7 @@ func (m *Machine) Stop() error {
 		_ = syscall.Kill(m.init, syscall.SIGKILL)
 	}
 	_ = m.cmd.Wait()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	return Until(ctx, "an empty control group", func() (bool, error) {
 		removed := true

@@ -3,7 +3,9 @@ package lab
 import (
 	"context"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -21,11 +23,12 @@ type Milter struct {
 	dir     string
 	cmd     *exec.Cmd
 	done    chan struct{}
+	held    io.Closer // the port
 }
 
 // MilterMain are the lines for main.cf.
 func (m *Milter) MilterMain() string {
-	return fmt.Sprintf("smtpd_milters = inet:127.0.0.1:%d\nmilter_default_action = accept\nmilter_connect_timeout = 2s\nmilter_command_timeout = 5s\n", m.Port)
+	return fmt.Sprintf("smtpd_milters = inet:127.0.0.1:%d\nmilter_default_action = accept\nmilter_connect_timeout = 30s\nmilter_command_timeout = 60s\n", m.Port)
 }
 
 // NewOpenDKIM makes an OpenDKIM that writes as host and knows these keys, as lines of a
@@ -34,12 +37,12 @@ func NewOpenDKIM(dir, host, keys string) (*Milter, error) {
 	if err := Need("opendkim"); err != nil {
 		return nil, err
 	}
-	p, err := port(0)
+	p, held, err := port(0)
 	if err != nil {
 		return nil, err
 	}
 	conf := fmt.Sprintf("Socket inet:%d@127.0.0.1\nMode v\nAuthservID %s\nAlwaysAddARHeader yes\nTestPublicKeys %s/keys\nInternalHosts %[3]s/internal\nRequireSafeKeys no\n", p, host, dir)
-	m := &Milter{Port: p, dir: dir, command: []string{"opendkim", "-f", "-x", dir + "/opendkim.conf"}}
+	m := &Milter{Port: p, held: held, dir: dir, command: []string{"opendkim", "-f", "-x", dir + "/opendkim.conf"}}
 	return m, m.write(map[string]string{"opendkim.conf": conf, "keys": keys, "internal": "192.0.2.99\n"})
 }
 
@@ -49,7 +52,7 @@ func NewSigningOpenDKIM(dir, domain string, keys *Signer) (*Milter, error) {
 	if err := Need("opendkim"); err != nil {
 		return nil, err
 	}
-	p, err := port(0)
+	p, held, err := port(0)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +62,7 @@ func NewSigningOpenDKIM(dir, domain string, keys *Signer) (*Milter, error) {
 	}
 	key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 	conf := fmt.Sprintf("Socket inet:%d@127.0.0.1\nMode s\nDomain %s\nSelector %s\nKeyFile %s/key\nRequireSafeKeys no\n", p, domain, Selector, dir)
-	m := &Milter{Port: p, dir: dir, command: []string{"opendkim", "-f", "-x", dir + "/opendkim.conf"}}
+	m := &Milter{Port: p, held: held, dir: dir, command: []string{"opendkim", "-f", "-x", dir + "/opendkim.conf"}}
 	return m, m.write(map[string]string{"opendkim.conf": conf, "key": key})
 }
 
@@ -69,11 +72,11 @@ const rspamdConf = `options {
   pidfile = "DIR/rspamd.pid"; filters = "dkim"; tempdir = "DIR"; local_addrs = []; hs_cache_dir = "DIR/";
   disable_hyperscan = true; cache_file = "DIR/symbols.cache"; control_socket = "DIR/control.sock mode=0600";
   url_tld = "DIR/suffixes";
-  dns { timeout = 1s; nameserver = ["DNS"]; }
+  dns { timeout = 10s; nameserver = ["DNS"]; }
 }
 logging { type = "file"; filename = "DIR/rspamd.log"; level = "info"; }
 worker "rspamd_proxy" {
-  bind_socket = "127.0.0.1:PORT"; milter = yes; timeout = 5s; count = 1;
+  bind_socket = "127.0.0.1:PORT"; milter = yes; timeout = 60s; count = 1;
   upstream "local" { default = yes; self_scan = yes; }
 }
 modules { path = "/usr/share/rspamd/plugins"; }
@@ -90,12 +93,12 @@ func NewRspamd(dir, nameserver string) (*Milter, error) {
 	if err := Need("rspamd"); err != nil {
 		return nil, err
 	}
-	p, err := port(0)
+	p, held, err := port(0)
 	if err != nil {
 		return nil, err
 	}
 	conf := strings.NewReplacer("DIR", dir, "PORT", fmt.Sprint(p), "DNS", nameserver).Replace(rspamdConf)
-	m := &Milter{Port: p, dir: dir, command: []string{"rspamd", "--insecure", "-f", "-c", dir + "/rspamd.conf"}}
+	m := &Milter{Port: p, held: held, dir: dir, command: []string{"rspamd", "--insecure", "-f", "-c", dir + "/rspamd.conf"}}
 	return m, m.write(map[string]string{"rspamd.conf": conf, "suffixes": "com\nnet\norg\nexample\n"})
 }
 
@@ -149,7 +152,7 @@ func (m *Milter) Stop() error {
 	err := syscall.Kill(-m.cmd.Process.Pid, syscall.SIGKILL)
 	<-m.done
 	m.cmd = nil
-	return err
+	return errors.Join(err, m.held.Close())
 }
 
 // Log is what it said.

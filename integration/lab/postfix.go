@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -134,7 +133,7 @@ func (l *Lab) passwords(ctx context.Context) error {
 	return os.Chmod(db, 0o640)
 }
 
-// firstStart starts Postfix on free ports. Another lab may take the same ones
+// firstStart starts Postfix on free ports. Another program may take the same ones
 // in the moment between looking and binding: then it takes others.
 func (l *Lab) firstStart(ctx context.Context, o Options) error {
 	if err := l.passwords(ctx); err != nil {
@@ -161,39 +160,10 @@ func (l *Lab) firstStart(ctx context.Context, o Options) error {
 	}
 }
 
-func (l *Lab) ports(o Options) (err error) {
-	if l.MXPort, err = port(o.MXPort); err != nil {
-		return err
-	}
-	for l.SubmissionPort, err = port(o.SubmissionPort); err == nil && l.SubmissionPort == l.MXPort; {
-		l.SubmissionPort, err = port(0)
-	}
-	return err
-}
-
-// port gives a free port below the range that the kernel takes for outgoing
-// connections, or says that the wanted one is taken.
-func port(want int) (int, error) {
-	for try := 0; try < 100; try++ {
-		p := want
-		if p == 0 {
-			p = 10000 + rand.IntN(20000)
-		}
-		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p))
-		if err == nil {
-			return p, ln.Close()
-		}
-		if want != 0 {
-			return 0, fmt.Errorf("port %d on 127.0.0.1 is in the way: %w; who has it: ss -ltnp 'sport = :%[1]d'", want, err)
-		}
-	}
-	return 0, fmt.Errorf("no free port on 127.0.0.1")
-}
-
 // StartPostfix starts Postfix and waits until both ports greet. The master is
 // started directly: "postfix start" takes half a second to look the tree over.
 func (l *Lab) StartPostfix(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	// -o: Postfix itself must not inherit the lock, which ends with the start.
 	if err := run(ctx, "flock", "-o", filepath.Join(l.Dir, "lock"), master, "-c", l.etc(), "-w"); err != nil {
@@ -222,7 +192,7 @@ func greets(addr, host string) bool {
 		return false
 	}
 	defer func() { _ = c.Close() }()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
 	line, _ := bufio.NewReader(c).ReadString('\n')
 	_, _ = c.Write([]byte("QUIT\r\n"))
 	return strings.HasPrefix(line, "220 "+host)

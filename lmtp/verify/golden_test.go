@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"postdesk/ticketing/mail"
 )
@@ -77,7 +76,7 @@ func (w world) verdict(t *testing.T, raw []byte) mail.Authentication {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Resolver: r, Timeout: 3 * time.Second}
+	cfg := Config{Resolver: r, Timeout: z.patience()}
 	if w.Trust != nil {
 		cfg.Trust = *w.Trust
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/emersion/go-msgauth/dkim"
 
@@ -32,7 +31,7 @@ func TestTemporaryOfStranger(t *testing.T) {
 			text := "Received: from mx.other.example (mx.other.example [192.0.2.7])\r\n\tby mx.desk.example (Postfix) with ESMTPS id 4ABC for <new@desk.example>; Tue, 03 Mar 2026 10:00:00 +0000\r\n" + raw(z)
 			m := mail.Parse([]byte(text))
 			m.ReversePath = "eve@other.example"
-			a := New(Config{Resolver: r, Timeout: 2 * time.Second, Trust: Trust{Border: true}}).Verify(t.Context(), []byte(text), m)
+			a := New(Config{Resolver: r, Timeout: z.patience(), Trust: Trust{Border: true}}).Verify(t.Context(), []byte(text), m)
 			if a.Temporary || a.DMARC != mail.AuthFail {
 				t.Errorf("temporary %v, dmarc %s: %s", a.Temporary, a.DMARC, a.Reason)
 			}
@@ -55,7 +54,7 @@ func TestSlowStranger(t *testing.T) {
 		text := "Received: from mx.other.example (mx.other.example [" + client + "])\r\n\tby mx.desk.example (Postfix) with ESMTPS id 4ABC for <new@desk.example>; Tue, 03 Mar 2026 10:00:00 +0000\r\n" + z.sign("other.example", letter)
 		m := mail.Parse([]byte(text))
 		m.ReversePath = "jo@customer.example"
-		a := New(Config{Resolver: r, Timeout: 2 * time.Second, Trust: Trust{Border: true}}).Verify(t.Context(), []byte(text), m)
+		a := New(Config{Resolver: r, Timeout: z.patience(), Trust: Trust{Border: true}}).Verify(t.Context(), []byte(text), m)
 		if a.Temporary || a.DMARC != want {
 			t.Errorf("from %s: temporary %v, dmarc %s, want %s: %s", client, a.Temporary, a.DMARC, want, a.Reason)
 		}
