@@ -94,13 +94,12 @@ func TestMeasure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	window := 300 * time.Millisecond
-	r, err := measure(t.Context(), c, p, load{2 << 10, 4}, window)
-	for err == nil && r.cpu == 0 && window < 10*time.Second { // the kernel counts CPU in ticks of 10 ms: a sink that got few mails used none
-		window *= 2
-		r, err = measure(t.Context(), c, p, load{2 << 10, 4}, window)
+	r, err := measure(t.Context(), c, p, load{2 << 10, 4}, time.Nanosecond) // one each, on the busiest machine
+	if err != nil || r.accepted <= 0 || r.cpu <= 0 {
+		t.Errorf("at the least: %+v, %v", r, err)
 	}
-	if err != nil || r.accepted < 10 || r.cpu <= 0 || r.p99 < r.p50 || r.done > r.accepted {
+	r, err = measure(t.Context(), c, p, load{2 << 10, 4}, 300*time.Millisecond)
+	if err != nil || r.accepted <= 0 || r.cpu <= 0 || r.p99 < r.p50 || r.done > r.accepted {
 		t.Errorf("%+v, %v", r, err)
 	}
 	c.recipient = "x@x.example>\r\nNOSUCH <" // a refusal must not count

@@ -104,16 +104,16 @@ func listAgain(ctx context.Context, api *lab.Client) (slowest time.Duration, err
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		select {
-		case <-ctx.Done():
-			return slowest, nil
-		case <-tick.C:
-		}
 		start := time.Now()
 		if _, err := api.NewestTickets(context.WithoutCancel(ctx), 50); err != nil {
 			return slowest, err
 		}
 		slowest = max(slowest, time.Since(start))
+		select {
+		case <-ctx.Done():
+			return slowest, nil
+		case <-tick.C:
+		}
 	}
 }
 

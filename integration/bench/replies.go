@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,16 +47,13 @@ func replies(ctx context.Context, s settings, r *report) error {
 
 // plainPort adds a port to Postfix that takes mail for everybody, without TLS or login.
 func plainPort(ctx context.Context, l *lab.Lab) (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := l.Port()
 	if err != nil {
 		return "", err
 	}
-	address := ln.Addr().String()
+	address := fmt.Sprintf("127.0.0.1:%d", port)
 	service := address + "/inet=" + address + " inet n - n - - smtpd -o mynetworks=127.0.0.0/8 -o smtpd_relay_restrictions=permit_mynetworks,reject" +
 		" -o smtpd_recipient_restrictions=permit_mynetworks,reject -o syslog_name=postfix-lab/plain"
-	if err := ln.Close(); err != nil {
-		return "", err
-	}
 	if out, err := exec.CommandContext(ctx, "postconf", "-c", l.ConfigDir(), "-M", service).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("postconf: %w: %s", err, out)
 	}

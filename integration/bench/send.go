@@ -23,11 +23,11 @@ type delivery struct {
 	took time.Duration // from the first command to the 250
 }
 
-// send delivers for the time of window over many connections, and gives how long each
-// message took, sorted. Anything but success is an error: a faster refusal must not win.
+// send delivers for the time of window over many connections, a message each at the least, and
+// gives how long each message took, sorted. Anything but success is an error: a faster refusal must not win.
 func send(ctx context.Context, c *contender, p *pool, connections int, window time.Duration) ([]time.Duration, error) {
 	end := time.Now().Add(window)
-	all, err := deliver(ctx, c, p, connections, func(int) bool { return time.Now().Before(end) })
+	all, err := deliver(ctx, c, p, connections, func(n int) bool { return n <= connections || time.Now().Before(end) })
 	var latencies []time.Duration
 	for _, d := range all {
 		latencies = append(latencies, d.took)

@@ -15,6 +15,9 @@ func (l *Lab) ports(o Options) (err error) {
 	return err
 }
 
+// Port gives a port of 127.0.0.1 that nobody else is given until the lab stops.
+func (l *Lab) Port() (int, error) { return l.port(0) }
+
 // port is ours until the lab stops, also while nobody listens there: before the first start of
 // who will, and while they are down.
 func (l *Lab) port(want int) (int, error) {
