@@ -33,7 +33,7 @@ func TestReloadStaff(t *testing.T) {
 		before := d.run(0, "queue", "list")
 		d.deliver(strings.Replace(letter, "Subject:", fmt.Sprintf("X-Number: %d\r\nSubject:", n), 1))
 		d.logged("staff told")
-		after := ""
+		after := before
 		more := func(name string) int {
 			return strings.Count(after, name+"@staff.example") - strings.Count(before, name+"@staff.example")
 		}

@@ -369,7 +369,11 @@ func (d *desk) testToken(address string) {
 		}
 	}
 	_, metrics := get("GET", "/metrics", "")
-	if want := fmt.Sprintf("\ngo_sched_gomaxprocs_threads %d\n", runtime.GOMAXPROCS(0)+1); !strings.Contains(metrics, want) {
+	places := runtime.GOMAXPROCS(0) + 1
+	if os.Getenv("GOMAXPROCS") != "" {
+		places-- // who says how many has them
+	}
+	if want := fmt.Sprintf("\ngo_sched_gomaxprocs_threads %d\n", places); !strings.Contains(metrics, want) {
 		d.t.Errorf("the metrics do not say%s", want)
 	}
 	if list := d.run(0, "token", "list"); !strings.Contains(list, "robot") || strings.Contains(list, secret) {

@@ -23,7 +23,7 @@ func DumpDOM(ctx context.Context, url string) (string, error) {
 	cmd := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 		"--user-data-dir="+profile, "--virtual-time-budget=10000", "--dump-dom", url)
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = time.Minute
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
