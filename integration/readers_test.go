@@ -122,7 +122,7 @@ func TestReaders(t *testing.T) {
 	if err := lab.Need("python3", "s-nail", "/usr/lib/dovecot/imap"); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patient*2*time.Minute)
 	defer cancel()
 	dir := t.TempDir()
 	var want []seen

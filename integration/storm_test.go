@@ -90,7 +90,7 @@ func (d *desk) sendStubbornly(senders int, mails [][]byte, to []string) {
 }
 
 func (d *desk) sendOnce(to []string, raw []byte) error {
-	ctx, cancel := context.WithTimeout(d.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(d.ctx, 2*time.Minute)
 	defer cancel()
 	c, err := d.Dial(ctx)
 	if err != nil {

@@ -55,7 +55,7 @@ type crashWorld struct {
 func (w crashWorld) run(n int, after bool) (ended bool) {
 	w.t.Helper()
 	c := &crashing{DB: w.db, after: after, left: n, died: make(chan struct{})}
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute) // it takes less than a second
+	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Minute) // it takes less than a second
 	defer cancel()
 	d, err := ticketing.New(ctx, ticketing.Config{
 		Domain: "desk.example", Log: slog.New(slog.DiscardHandler),

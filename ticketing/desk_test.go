@@ -54,7 +54,7 @@ func newWorldAt(t *testing.T, dir string, o store.Options, change func(*ticketin
 	t.Cleanup(func() { db.Close() })
 	w := &world{t: t, store: db}
 	var cancel context.CancelFunc
-	w.ctx, cancel = context.WithTimeout(context.Background(), 2*time.Minute)
+	w.ctx, cancel = context.WithTimeout(context.Background(), 10*time.Minute)
 	t.Cleanup(cancel)
 	cfg := ticketing.Config{
 		Domain: "desk.example",

@@ -126,7 +126,7 @@ func untilEnd(ctx context.Context, a *app, d *dev.Desk) error {
 }
 
 // settleTime is how long the desk may go on with its work when the program has ended.
-const settleTime = 10 * time.Second
+const settleTime = 30 * time.Second
 
 // program runs a program in front of the desk. Ctrl-C reaches it by the terminal, and
 // what ends us ends it.

@@ -27,7 +27,7 @@ const (
 )
 
 // Patience is how long a helper waits before it fails the test.
-const Patience = time.Minute
+const Patience = 3 * time.Minute
 
 type (
 	// Options say what desk it is; the zero value has one queue SUPPORT with Address.

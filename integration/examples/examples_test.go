@@ -33,7 +33,7 @@ func command(t *testing.T, stdin string, env []string, name string, args ...stri
 	if err := lab.LookAtSources(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	if !strings.Contains(name, "/") {

@@ -156,7 +156,7 @@ func TestRemovedTokenEndsStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	r, _ := http.NewRequestWithContext(ctx, "GET", s.tcp.URL+"/api/v1/events/stream", nil)
 	r.Header.Set("Authorization", "Bearer "+secret)

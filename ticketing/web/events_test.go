@@ -66,7 +66,7 @@ func TestGone(t *testing.T) {
 // read gives the frames of a stream until it has n with data: id, name, data.
 func (s *site) read(path, secret string, n int, header ...string) (frames [][3]string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, "GET", s.tcp.URL+"/api/v1"+path, nil)
 	if err != nil {

@@ -303,7 +303,7 @@ func TestActors(t *testing.T) {
 func TestStream(t *testing.T) {
 	s := newSite(t)
 	s.mail(1) // events 1 and 2
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	r, _ := http.NewRequestWithContext(ctx, "GET", s.tcp.URL+"/api/v1/events/stream", nil)
 	r.Header.Set("Authorization", "Bearer "+s.token(ticketing.ScopeRead, false))
