@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -229,6 +230,7 @@ func TestWriteErrorAtCommit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	fourth := must[ticketing.Staged](t)(d.Stage(t.Context(), bytes.NewReader(sampleMail(4, inlineLimit))))
 	var old unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &old); err != nil {
 		t.Fatal(err)
@@ -238,7 +240,12 @@ func TestWriteErrorAtCommit(t *testing.T) {
 	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	_, _, small := deliver(d, sampleMail(4, inlineLimit), "a@x.example")
+	// More than the log has room for, wherever in it the commit begins: after a moment without a
+	// write that is at its beginning.
+	small := d.Write(t.Context(), func(x ticketing.Tx) error {
+		large := ticketing.Staged{Hash: ticketing.Hash{1}, Size: 1, Encoded: make([]byte, limit.Cur+1<<20), Encoding: "none"}
+		return errors.Join(x.PutRaw(fourth), x.PutRaw(large))
+	})
 	_, _, large := deliver(d, sampleMail(5, 3<<20), "a@x.example")
 	checked := d.Check(t.Context())
 	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &old); err != nil {
