@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"postdesk/ticketing"
@@ -133,18 +134,20 @@ func TestIndex(t *testing.T) {
 
 // On a terminal a bar stands in one line, and what comes after it in the next.
 func TestProgressBar(t *testing.T) {
-	var out bytes.Buffer
-	p := newProgress(&out)
-	p.terminal = true
-	p.start("reading", 0)
-	p.show(5, 10, "KB")
-	p.show(0, 0, "KB")
-	p.leave()
-	p.leave()
-	want := "\r[############............] reading 5 of 10 KB, 50 %\r[########################] reading 0 of 0 KB, 100 %\n"
-	if out.String() != want {
-		t.Errorf("%q", out.String())
-	}
+	synctest.Test(t, func(t *testing.T) { // the last line counts the seconds
+		var out bytes.Buffer
+		p := newProgress(&out)
+		p.terminal = true
+		p.start("reading", 0)
+		p.show(5, 10, "KB")
+		p.show(0, 0, "KB")
+		p.leave()
+		p.leave()
+		want := "\r[############............] reading 5 of 10 KB, 50 %\r[########################] reading 0 of 0 KB, 100 %\n"
+		if out.String() != want {
+			t.Errorf("%q", out.String())
+		}
+	})
 }
 
 // What was changed between the two passes is not taken for what was found.
