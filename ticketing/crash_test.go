@@ -139,7 +139,7 @@ func TestCrashOnce(t *testing.T) {
 				t.Fatal("it does not come to the end")
 			}
 			var all []ticketing.Outgoing
-			err = db.Read(t.Context(), func(tx ticketing.Tx) (err error) { all, err = tx.OutgoingList(nil, 0, 100); return err })
+			err = db.Read(t.Context(), func(tx ticketing.Tx) (err error) { all, err = tx.OutgoingList(nil, nil, 0, 100); return err })
 			if got := fmt.Sprint(outgoingTo(all)); err != nil || got != want {
 				t.Fatalf("died at write %d, after the commit %v: %s, want %s (%v)", n, after, got, want, err)
 			}

@@ -29,7 +29,7 @@ func (d *Desk) Idle(ctx context.Context) (idle bool, err error) {
 			}
 		}
 		for after, now := int64(0), d.now(); ; {
-			out, err := tx.OutgoingList([]OutgoingState{OutQueued}, after, 500)
+			out, err := tx.OutgoingList([]OutgoingState{OutQueued}, nil, after, 500)
 			if err != nil {
 				return err
 			}

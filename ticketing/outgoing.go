@@ -145,7 +145,7 @@ func (d *Desk) settle(tx Tx, s Settlement) error {
 func (d *Desk) releaseLeases(ctx context.Context) error {
 	return d.store.Write(ctx, func(tx Tx) error {
 		for after := int64(0); ; {
-			out, err := tx.OutgoingList([]OutgoingState{OutQueued}, after, 500)
+			out, err := tx.OutgoingList([]OutgoingState{OutQueued}, nil, after, 500)
 			if err != nil || len(out) == 0 {
 				return err
 			}

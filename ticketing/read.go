@@ -3,7 +3,6 @@ package ticketing
 import (
 	"bytes"
 	"context"
-	"errors"
 
 	"postdesk/ticketing/mail"
 )
@@ -14,15 +13,16 @@ type Conversation struct {
 	Linked       string // name of the ticket that it follows; empty for none
 	Participants []Participant
 	Messages     []Message
-	Outgoing     map[int64][]Outgoing // by message
-	Aliases      []string             // numbers that it had in other desks
-	References   []string             // what it is called in other systems
+	Outgoing     map[int64][]Outgoing   // by message
+	Files        map[int64][]Attachment // of replies and notes, by message
+	Aliases      []string               // numbers that it had in other desks
+	References   []string               // what it is called in other systems
 }
 
 // Ticket gives a ticket by name with all that is in it, as of one moment.
 func (d *Desk) Ticket(ctx context.Context, name string) (c Conversation, err error) {
 	err = d.store.Read(ctx, func(tx Tx) (err error) {
-		c = Conversation{Outgoing: map[int64][]Outgoing{}}
+		c = Conversation{Outgoing: map[int64][]Outgoing{}, Files: map[int64][]Attachment{}}
 		if c.Ticket, err = d.ticketByName(tx, name); err != nil {
 			return err
 		}
@@ -38,6 +38,13 @@ func (d *Desk) Ticket(ctx context.Context, name string) (c Conversation, err err
 		}
 		if c.Messages, err = tx.Messages(c.Ticket.ID); err != nil {
 			return err
+		}
+		files, err := tx.AttachmentsOfMessages(c.Ticket.ID)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			c.Files[f.Message] = append(c.Files[f.Message], f)
 		}
 		if c.Aliases, err = tx.AliasesOf(c.Ticket.ID); err != nil {
 			return err
@@ -163,26 +170,12 @@ func (d *Desk) Outgoing(ctx context.Context, states []OutgoingState, after int64
 
 // OutgoingFor is Outgoing without what an actor does not see.
 func (d *Desk) OutgoingFor(ctx context.Context, by Actor, states []OutgoingState, after int64, limit int) (out []Outgoing, err error) {
-	err = d.store.Read(ctx, func(tx Tx) error {
-		out = nil
-		for {
-			page, err := tx.OutgoingList(states, after, limit)
-			if err != nil || len(page) == 0 {
-				return err
-			}
-			for _, o := range page {
-				after = o.ID
-				switch err := seesOutgoing(tx, by, o); {
-				case errors.Is(err, ErrNotFound):
-					continue
-				case err != nil:
-					return err
-				}
-				if out = append(out, o); len(out) == limit {
-					return nil
-				}
-			}
-		}
+	if by.Queues != nil && len(by.Queues) == 0 {
+		return nil, nil
+	}
+	err = d.store.Read(ctx, func(tx Tx) (err error) {
+		out, err = tx.OutgoingList(states, by.Queues, after, limit)
+		return err
 	})
 	return out, err
 }

@@ -97,6 +97,7 @@ type Tx interface {
 	UploadsBefore(before time.Time, limit int) ([]Upload, error) // those that were brought before then, the oldest first
 	AddAttachment(*Attachment) error                             // sets ID; its bytes are put before
 	Attachments(message int64) ([]Attachment, error)             // by ID
+	AttachmentsOfMessages(ticket int64) ([]Attachment, error)    // of all messages of a ticket, by ID
 	// MessagesByFold gives what is the same mail as one with this Message-ID.
 	MessagesByFold(msgID, fold string) ([]Message, error)
 	// HeldMessages gives messages that wait for staff in these queues (any for nil), by ID above
@@ -167,8 +168,9 @@ type Tx interface {
 	DueOutgoing(now time.Time, limit int) ([]Outgoing, error)
 	OutgoingOf(message int64) ([]Outgoing, error)
 	OutgoingOfMessages(ticket int64) ([]Outgoing, error) // of all messages of a ticket, by ID
-	// OutgoingList gives outgoing mail in these states (all when none), by ID, with ID above after.
-	OutgoingList(states []OutgoingState, after int64, limit int) ([]Outgoing, error)
+	// OutgoingList gives outgoing mail in these states (all when none) about tickets of these
+	// queues (any mail for nil), by ID, with ID above after.
+	OutgoingList(states []OutgoingState, queues []string, after int64, limit int) ([]Outgoing, error)
 	// CountOutgoing counts mail to recipient (any when empty) of kind since then.
 	CountOutgoing(kind Kind, recipient string, since time.Time) (int64, error)
 	// CountAutomatic counts mail that went out by machine since then: to recipient, and

@@ -218,7 +218,7 @@ func (w *world) doubtful() {
 	}
 	var all []ticketing.Outgoing
 	if err := w.disk.Read(context.Background(), func(tx ticketing.Tx) (err error) {
-		all, err = tx.OutgoingList([]ticketing.OutgoingState{ticketing.OutQueued}, 0, 100_000)
+		all, err = tx.OutgoingList([]ticketing.OutgoingState{ticketing.OutQueued}, nil, 0, 100_000)
 		return err
 	}); err != nil {
 		w.t.Fatal(err)

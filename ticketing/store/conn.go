@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"net/url"
+	"sync/atomic"
 
 	"modernc.org/sqlite"
 )
@@ -85,7 +86,8 @@ func fileDSN(path string, q url.Values) string {
 // pools, locks and conversions that one connection of one goroutine does not need.
 type conn struct {
 	dsn   string
-	guard func() error // what forbids to open it; may be nil
+	guard func() error  // what forbids to open it; may be nil
+	asked *atomic.Int64 // counts the statements that it is asked for; may be nil
 	c     driver.Conn
 	stmts map[string]statement
 }
@@ -118,6 +120,9 @@ func (c *conn) open(ctx context.Context) error {
 // stmt gives the prepared statement of a query. Queries are constants and a few
 // composed ones, so none is ever dropped.
 func (c *conn) stmt(ctx context.Context, query string) (statement, error) {
+	if c.asked != nil {
+		c.asked.Add(1)
+	}
 	if s, ok := c.stmts[query]; ok {
 		return s, nil
 	}

@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -63,6 +64,8 @@ type DB struct {
 	mu     sync.RWMutex
 	closed bool
 	using  sync.WaitGroup // calls that Close waits for
+
+	asked atomic.Int64 // statements of readers
 }
 
 var _ ticketing.Store = (*DB)(nil)
@@ -137,7 +140,7 @@ func (d *DB) start(ctx context.Context, o Options) error {
 	}
 	d.writer = newWriter(d.dir, writerDSN(path, o.Synchronous, false), d.place, d.hashes, o)
 	for range ReaderCount {
-		d.readers <- &conn{dsn: readerDSN(path), guard: d.place.check}
+		d.readers <- &conn{dsn: readerDSN(path), guard: d.place.check, asked: &d.asked}
 	}
 	if err := d.read(ctx, d.hashes.load); err != nil {
 		return errors.Join(err, d.place.anchor.close())
@@ -260,6 +263,7 @@ type Stats struct {
 	Writes   int64 // Writes that were committed in them
 	Failures int64 // transactions that failed as a whole
 	Waiting  int   // Writes that wait for their turn
+	Read     int64 // statements that Reads have run, those that begin and end one among them
 	Database int64 // octets of the database file
 	Log      int64 // octets of its write-ahead log
 }
@@ -267,7 +271,7 @@ type Stats struct {
 // Stats gives the numbers that an operator watches.
 func (d *DB) Stats() Stats {
 	w := d.writer
-	s := Stats{Commits: w.commits.Load(), Writes: w.writes.Load(), Failures: w.failures.Load(), Waiting: int(w.waiting.Load())}
+	s := Stats{Commits: w.commits.Load(), Writes: w.writes.Load(), Failures: w.failures.Load(), Waiting: int(w.waiting.Load()), Read: d.asked.Load()}
 	s.Database = fileSize(filepath.Join(d.dir, databaseName))
 	s.Log = fileSize(filepath.Join(d.dir, databaseName+"-wal"))
 	return s

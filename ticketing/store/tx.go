@@ -20,7 +20,7 @@ type tx struct {
 	err    error  // the first fault of a statement; nothing runs after it
 	staged int64  // octets given to PutRaw
 
-	// watched statements end with ctx in their middle, others at their next row.
+	// watched statements end with ctx also before their first row, others at their next one.
 	watched bool
 
 	hashes  *hashes        // of new raw mail; nil where none is looked for by its hash
@@ -180,6 +180,11 @@ func (t *tx) each(query string, args []any, scan func(row) error) error {
 	}
 	return nil
 }
+
+// long says that what a reader runs from here on may look through many rows before it gives one:
+// it ends with the context meanwhile. The driver watches up to the first row, each looks between
+// rows. A write is not interrupted: SQLite would undo all of its batch.
+func (t *tx) long() { t.watched = t.watched || t.dir == "" }
 
 // under is the context of a statement.
 func (t *tx) under() context.Context {

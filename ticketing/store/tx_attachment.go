@@ -1,6 +1,11 @@
 package store
 
-import "postdesk/ticketing"
+import (
+	"cmp"
+	"slices"
+
+	"postdesk/ticketing"
+)
 
 func (t *tx) AddAttachment(a *ticketing.Attachment) error {
 	raw, err := t.rawID(a.Raw)
@@ -15,7 +20,15 @@ func scanAttachment(r row, a *ticketing.Attachment) error {
 	return r.Scan(&a.ID, &a.Message, &a.Name, &a.Type, &a.ContentID, &a.Size, hashCol{&a.Raw})
 }
 
+const selectAttachment = `SELECT a.id, a.message, a.name, a.type, a.content_id, r.size, r.hash
+	FROM attachment a JOIN raw r ON r.id = a.raw`
+
 func (t *tx) Attachments(message int64) ([]ticketing.Attachment, error) {
-	return list(t, scanAttachment, `SELECT a.id, a.message, a.name, a.type, a.content_id, r.size, r.hash
-		FROM attachment a JOIN raw r ON r.id = a.raw WHERE a.message = $1 ORDER BY a.id`, message)
+	return list(t, scanAttachment, selectAttachment+" WHERE a.message = $1 ORDER BY a.id", message)
+}
+
+func (t *tx) AttachmentsOfMessages(ticket int64) ([]ticketing.Attachment, error) {
+	found, err := list(t, scanAttachment, selectAttachment+" WHERE a.message IN (SELECT id FROM message WHERE ticket = $1)", ticket)
+	slices.SortFunc(found, func(a, b ticketing.Attachment) int { return cmp.Compare(a.ID, b.ID) })
+	return found, err
 }

@@ -10,6 +10,7 @@ import (
 )
 
 func (t *tx) Addresses() ([]string, error) {
+	t.long()
 	return list(t, scanText, `SELECT from_address FROM message WHERE from_address <> '' UNION SELECT address FROM participant
 		UNION SELECT requester FROM ticket WHERE requester <> '' UNION SELECT recipient FROM outgoing WHERE recipient <> ''
 		UNION SELECT reverse_path FROM arrival WHERE reverse_path <> ''`)
@@ -26,6 +27,7 @@ func in[T any](args []any, values []T) (string, []any) {
 }
 
 func (t *tx) TicketsOf(addresses []string, until time.Time) ([]int64, error) {
+	t.long()
 	if len(addresses) == 0 {
 		return nil, nil
 	}
@@ -42,6 +44,7 @@ func (t *tx) OutgoingOfTicket(ticket int64) ([]ticketing.Outgoing, error) {
 }
 
 func (t *tx) StrayOutgoing(addresses []string) ([]ticketing.Outgoing, error) {
+	t.long()
 	if len(addresses) == 0 {
 		return nil, nil
 	}

@@ -155,6 +155,7 @@ func (t *tx) LastPending() (id int64, err error) {
 }
 
 func (t *tx) CountPending() (n int64, err error) {
+	t.long()
 	err = t.get("SELECT count(*) FROM arrival WHERE pending = 1", nil, &n)
 	return n, err
 }

@@ -149,6 +149,7 @@ func (t *tx) Undecided(after int64, limit int) ([]ticketing.Message, error) {
 }
 
 func (t *tx) CountHeld() (n int64, err error) {
+	t.long()
 	err = t.get("SELECT count(*) FROM message WHERE visibility = 'held'", nil, &n)
 	return n, err
 }

@@ -81,18 +81,24 @@ func (t *tx) OutgoingOfMessages(ticket int64) ([]ticketing.Outgoing, error) {
 	return found, err
 }
 
-func (t *tx) OutgoingList(states []ticketing.OutgoingState, after int64, limit int) ([]ticketing.Outgoing, error) {
+func (t *tx) OutgoingList(states []ticketing.OutgoingState, queues []string, after int64, limit int) ([]ticketing.Outgoing, error) {
+	args, within := []any{after, atMost(limit)}, ""
+	if queues != nil {
+		t.long() // there may be little of a queue
+		var in string
+		in, args = placeholders(args, queues)
+		within = " AND EXISTS (SELECT 1 FROM ticket k WHERE k.id = o.ticket AND k.queue || '' IN (" + in + "))"
+	}
 	if len(states) == 0 {
-		return list(t, scanOutgoing, selectOutgoing+" WHERE o.id > $1 ORDER BY o.id LIMIT $2", after, atMost(limit))
+		return list(t, scanOutgoing, selectOutgoing+" WHERE o.id > $1"+within+" ORDER BY o.id LIMIT $2", args...)
 	}
 	// One SELECT for each state, merged: the index gives the order within one state.
 	states = slices.Clone(states)
 	slices.Sort(states)
-	args := []any{after, atMost(limit)}
 	var selects []string
 	for _, s := range slices.Compact(states) {
 		args = append(args, string(s))
-		selects = append(selects, fmt.Sprintf("%s WHERE o.state = $%d AND o.id > $1", selectOutgoing, len(args)))
+		selects = append(selects, fmt.Sprintf("%s WHERE o.state = $%d AND o.id > $1%s", selectOutgoing, len(args), within))
 	}
 	return list(t, scanOutgoing, strings.Join(selects, " UNION ALL ")+" ORDER BY id LIMIT $2", args...)
 }

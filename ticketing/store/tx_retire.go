@@ -12,10 +12,12 @@ const expired = ` FROM ticket k WHERE queue = $1 AND closed > 0 AND closed < $2 
 	AND NOT EXISTS (SELECT 1 FROM outgoing WHERE ticket = k.id AND state = 'queued')`
 
 func (t *tx) ClosedBefore(queue string, before time.Time, limit int) ([]ticketing.Ticket, error) {
+	t.long()
 	return list(t, scanTicket, selectTicket+" WHERE id IN (SELECT id"+expired+" ORDER BY closed, id LIMIT $3) ORDER BY id", queue, before, atMost(limit))
 }
 
 func (t *tx) CountClosed(queue string, before time.Time) (e ticketing.Expired, err error) {
+	t.long()
 	err = t.get("SELECT count(*), COALESCE(min(closed), 0), COALESCE(sum((SELECT count(*) FROM message WHERE ticket = k.id)), 0)"+expired,
 		[]any{queue, before}, &e.Tickets, timeCol{&e.Oldest}, &e.Messages)
 	return e, err

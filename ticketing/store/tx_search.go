@@ -24,6 +24,7 @@ func scanFound(r row, f *ticketing.Found) error {
 
 // HeldMessages reads of queues no more than the index of what is held until it has found one.
 func (t *tx) HeldMessages(queues []string, after int64, limit int) ([]ticketing.Found, error) {
+	t.long()
 	query, args := selectFound+" WHERE m.visibility = 'held' AND m.id > $1", []any{after, atMost(limit)}
 	if queues != nil {
 		var in string

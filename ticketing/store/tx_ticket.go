@@ -87,6 +87,7 @@ func (t *tx) TicketByName(queue string, number int64) (ticketing.Ticket, error) 
 }
 
 func (t *tx) Tickets(q ticketing.TicketQuery) ([]ticketing.Ticket, error) {
+	t.long()
 	if err := t.flushLastSeq(); err != nil {
 		return nil, err
 	}

@@ -273,7 +273,7 @@ func (s *Server) delivery(ctx context.Context, e ticketing.Event) (Delivery, err
 		if m.ID != e.Message {
 			continue
 		}
-		v, err := s.viewMessage(ctx, e.Name, m, c.Outgoing[m.ID])
+		v, err := s.viewMessage(ctx, e.Name, m, c)
 		if err != nil {
 			return out, err
 		}

@@ -76,7 +76,7 @@ func (s *Server) getMessage(ctx context.Context, in *MessagePath) (*body[Message
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	v, err := s.viewMessage(ctx, t.Name(), m, c.Outgoing[m.ID])
+	v, err := s.viewMessage(ctx, t.Name(), m, c)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}

@@ -82,7 +82,7 @@ func (s *Server) openTicket(ctx context.Context, in *openInput) (*tagged[Opened]
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	v, err := s.viewMessage(ctx, t.Name(), m, nil)
+	v, err := s.viewNew(ctx, t.Name(), m)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}

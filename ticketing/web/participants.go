@@ -97,7 +97,7 @@ func (s *Server) addQuestion(ctx context.Context, in *askInput) (*body[Message],
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	v, err := s.viewMessage(ctx, strings.ToUpper(in.Name), m, nil)
+	v, err := s.viewNew(ctx, strings.ToUpper(in.Name), m)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}

@@ -193,7 +193,7 @@ func (s *Server) listMessages(ctx context.Context, in *TicketName) (*body[List[M
 	out := &body[List[Message]]{Body: List[Message]{Items: []Message{}}}
 	known := learnt{}
 	for _, m := range c.Messages {
-		v, err := s.viewMessage(ctx, c.Ticket.Name(), m, c.Outgoing[m.ID])
+		v, err := s.viewMessage(ctx, c.Ticket.Name(), m, c)
 		if err != nil {
 			return nil, s.failure(ctx, err)
 		}
@@ -220,7 +220,7 @@ func (s *Server) addReply(ctx context.Context, in *replyInput, note bool) (*body
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	v, err := s.viewMessage(ctx, strings.ToUpper(in.Name), m, nil)
+	v, err := s.viewNew(ctx, strings.ToUpper(in.Name), m)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}

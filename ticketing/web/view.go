@@ -95,25 +95,33 @@ type Message struct {
 	Received       time.Time           `json:"received"`
 }
 
-// viewMessage joins the words of a mail from its raw bytes.
-func (s *Server) viewMessage(ctx context.Context, ticket string, m ticketing.Message, out []ticketing.Outgoing) (Message, error) {
+// viewNew is viewMessage for one that was written just now.
+func (s *Server) viewNew(ctx context.Context, ticket string, m ticketing.Message) (Message, error) {
+	files, err := s.desk.Attachments(ctx, m.ID)
+	if err != nil {
+		return Message{}, err
+	}
+	return s.viewMessage(ctx, ticket, m, ticketing.Conversation{Files: map[int64][]ticketing.Attachment{m.ID: files}})
+}
+
+// viewMessage joins the words of a mail from its raw bytes, and the rest from its ticket.
+func (s *Server) viewMessage(ctx context.Context, ticket string, m ticketing.Message, of ticketing.Conversation) (Message, error) {
 	v := Message{
 		ID: m.ID, Ticket: ticket, Kind: string(m.Kind), Visibility: string(m.Visibility), Row: m.Row, Reason: m.Reason, From: m.From,
 		Subject: m.Subject, MessageID: m.MessageID, Actor: m.Actor, Text: m.Body, NewText: m.Body, Authentication: m.Authentication,
 		Automatic: m.Automatic, Problems: append([]string{}, m.Problems...), Attachments: []mail.Attachment{}, Outgoing: []Outgoing{},
 		Seq: m.Seq, Received: m.Received.UTC(), Advice: m.Advice, Suppressed: m.Suppressed,
 	}
-	for _, o := range out {
+	for _, o := range of.Outgoing[m.ID] {
 		v.Outgoing = append(v.Outgoing, viewOutgoing(o))
 	}
 	if m.Raw.IsZero() {
-		files, err := s.desk.Attachments(ctx, m.ID)
-		for _, f := range files {
+		for _, f := range of.Files[m.ID] {
 			v.Attachments = append(v.Attachments, mail.Attachment{
 				Name: f.Name, Type: f.Type, Size: f.Size, SHA256: f.Raw.String(), Inline: f.ContentID != "", ContentID: f.ContentID,
 			})
 		}
-		return v, err
+		return v, nil
 	}
 	c, err := s.desk.Content(ctx, m)
 	if err != nil {
