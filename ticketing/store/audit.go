@@ -36,6 +36,14 @@ const maxProblems = 20
 // Verify reads everything in dir on one snapshot, also while an agent runs there: SQLite's
 // own structure, references, sequences, and the hash of every message.
 func Verify(ctx context.Context, dir string, progress Progress) (*Audit, error) {
+	if err := beside(ctx, dir); err != nil {
+		return nil, err
+	}
+	return verifyAll(ctx, dir, progress)
+}
+
+// verifyAll is Verify, also for who has the directory.
+func verifyAll(ctx context.Context, dir string, progress Progress) (*Audit, error) {
 	path := filepath.Join(dir, databaseName)
 	if _, err := os.Stat(path); err != nil {
 		return nil, err

@@ -42,6 +42,9 @@ func Backup(ctx context.Context, dir, file, program string, progress Progress) (
 	if _, err := os.Stat(filepath.Join(dir, databaseName)); err != nil {
 		return m, err
 	}
+	if err := beside(ctx, dir); err != nil {
+		return m, err
+	}
 	snapshot, partial := file+".database.partial", file+".partial"
 	defer func() { err = errors.Join(err, remove(snapshot), remove(partial)) }()
 	if err := remove(snapshot); err != nil {

@@ -13,6 +13,7 @@ import (
 const (
 	databaseName = "postdesk.db"
 	markerName   = "marker"
+	lockName     = "lock"
 	markerText   = "A postdesk database belongs beside this file. Without it postdesk refuses to start.\n"
 )
 
@@ -26,7 +27,7 @@ func lockDir(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +40,22 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("%s is %w", dir, ErrInUse)
 	}
 	return nil, fmt.Errorf("lock of %s: %w", dir, err)
+}
+
+// isInUse says whether a process has the directory, and makes nothing in it: that would be of the
+// user who asks.
+func isInUse(dir string) (bool, error) {
+	if _, err := os.Stat(filepath.Join(dir, lockName)); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	f, err := lockDir(dir)
+	if errors.Is(err, ErrInUse) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return false, f.Close()
 }
 
 // checkMarker says whether a database was here before, and refuses when it is gone:

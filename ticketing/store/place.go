@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // errLogGone is for a log, or the index of it, that is not the file that was opened.
@@ -64,6 +65,36 @@ func (p *place) check() error {
 		}
 	}
 	return nil
+}
+
+// startTime is how long one that has just taken the directory may be without its log.
+const startTime = time.Second / 2
+
+// beside says of a database that another process may have open that its log is where that process
+// has it. Without its name what the other has committed is not seen, and nothing tells.
+func beside(ctx context.Context, dir string) error {
+	for begun := time.Now(); ; {
+		gone := ""
+		for _, name := range []string{databaseName + "-wal", databaseName + "-shm"} {
+			if _, err := os.Stat(filepath.Join(dir, name)); errors.Is(err, fs.ErrNotExist) {
+				gone = name
+			}
+		}
+		if gone == "" {
+			return nil
+		}
+		if used, err := isInUse(dir); err != nil || !used { // SQLite took the log away itself
+			return err
+		}
+		if time.Since(begun) > startTime {
+			return fmt.Errorf("%w: restart postdesk in good order (systemctl restart, not kill -9), and do this again: %s", errLogGone, gone)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(startTime / 50):
+		}
+	}
 }
 
 // save brings what is in the log into the database, through the files that are still open. Of

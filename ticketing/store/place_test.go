@@ -133,6 +133,32 @@ func TestLogTakenAwayWhileRead(t *testing.T) {
 	same(t, "tickets after a kill", ticketsAfterKill(t, dir), []int64{1, 2})
 }
 
+// What a backup would lack because the log was taken from under an agent is not left out in silence.
+func TestBackupWithoutTheLog(t *testing.T) {
+	for _, names := range [][]string{{"-wal"}, {"-shm"}, {"-wal", "-shm"}} {
+		dir, file := t.TempDir(), filepath.Join(t.TempDir(), "backup")
+		d := open(t, dir)
+		ok(t, addNumber(t, d, 1, nothing))
+		for _, name := range names {
+			ok(t, os.Remove(filepath.Join(dir, databaseName+name)))
+		}
+		_, err := Backup(t.Context(), dir, file, "test", nil)
+		_, err2 := Verify(t.Context(), dir, nil)
+		for what, err := range map[string]error{"backup": err, "verify": err2} {
+			if err == nil || !strings.Contains(err.Error(), "restart postdesk in good order") {
+				t.Errorf("without %s a %s ends with %v", names, what, err)
+			}
+		}
+		if _, err := os.Stat(file); err == nil {
+			t.Errorf("without %s there is a backup", names)
+		}
+		ok(t, d.Close())
+		m, err := Backup(t.Context(), dir, file, "test", nil)
+		ok(t, err)
+		same(t, "tickets in the backup of a desk that has stopped", m.Counts["ticket"], int64(1))
+	}
+}
+
 func nothing() {}
 
 func addNumber(t *testing.T, d *DB, number int64, meanwhile func()) error {

@@ -167,7 +167,7 @@ func syncRaw(dir string) error {
 
 // prove compares what was written with what the manifest says, byte for byte where it can.
 func prove(ctx context.Context, dir string, m Manifest, progress Progress) error {
-	audit, err := Verify(ctx, dir, progress)
+	audit, err := verifyAll(ctx, dir, progress)
 	if err != nil {
 		return err
 	}
