@@ -2,6 +2,7 @@ package ticketing_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -15,14 +16,32 @@ import (
 	"postdesk/ticketing/store"
 )
 
-// crashing is a store of a process that dies at its nth write: before it is committed, or
-// right after, when nobody has heard of the commit. Of the dead nothing more is written.
+// death is when a process dies: at its nth write, or its nth that moves the cursor of a consumer.
+// Which write the nth is depends on who comes first, the other does not.
+type death struct {
+	cursor string // empty: any write
+	after  bool   // right after the commit, when nobody has heard of it; else before it
+}
+
+// crashing is a store of a process that dies. Of the dead nothing more is written.
 type crashing struct {
 	*store.DB
-	after bool
-	mu    sync.Mutex
-	left  int // writes until then
-	died  chan struct{}
+	death
+	mu   sync.Mutex
+	left int // writes until then
+	died chan struct{}
+}
+
+// moving is a transaction that says whether it moves a cursor.
+type moving struct {
+	ticketing.Tx
+	name  string
+	moved bool
+}
+
+func (m *moving) SetCursor(name string, seq int64) error {
+	m.moved = m.moved || name == m.name
+	return m.Tx.SetCursor(name, seq)
 }
 
 func (c *crashing) Write(ctx context.Context, fn func(ticketing.Tx) error) error {
@@ -30,6 +49,9 @@ func (c *crashing) Write(ctx context.Context, fn func(ticketing.Tx) error) error
 	defer c.mu.Unlock()
 	if c.left <= 0 {
 		return context.Canceled
+	}
+	if c.cursor != "" {
+		return c.write(ctx, fn)
 	}
 	c.left--
 	if c.left > 0 {
@@ -44,6 +66,27 @@ func (c *crashing) Write(ctx context.Context, fn func(ticketing.Tx) error) error
 	return context.Canceled
 }
 
+// write dies before it commits the nth move of the cursor.
+func (c *crashing) write(ctx context.Context, fn func(ticketing.Tx) error) error {
+	errDead := errors.New("dead")
+	m := &moving{name: c.cursor}
+	err := c.DB.Write(ctx, func(tx ticketing.Tx) error {
+		m.Tx, m.moved = tx, false
+		if err := fn(m); err != nil || !m.moved || c.left > 1 {
+			return err
+		}
+		return errDead
+	})
+	if m.moved {
+		c.left--
+	}
+	if errors.Is(err, errDead) {
+		close(c.died)
+		return context.Canceled
+	}
+	return err
+}
+
 // crashWorld is a store on which one desk after another runs.
 type crashWorld struct {
 	t  *testing.T
@@ -52,9 +95,9 @@ type crashWorld struct {
 
 // run lets a desk live that dies with the nth write, or does its work to the end and says
 // so. It has three mails to tell of, and an answer to send.
-func (w crashWorld) run(n int, after bool) (ended bool) {
+func (w crashWorld) run(n int, how death) (ended bool) {
 	w.t.Helper()
-	c := &crashing{DB: w.db, after: after, left: n, died: make(chan struct{})}
+	c := &crashing{DB: w.db, death: how, left: n, died: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Minute) // it takes less than a second
 	defer cancel()
 	d, err := ticketing.New(ctx, ticketing.Config{
@@ -124,7 +167,7 @@ func outgoingTo(all []ticketing.Outgoing) map[string]int {
 // person is told once of each mail, and the customer is answered once.
 func TestCrashOnce(t *testing.T) {
 	want := fmt.Sprint(map[string]int{"bob@staff.example": 4, "jane@staff.example": 2, "jo@customer.example": 1})
-	for _, after := range []bool{false, true} {
+	for _, how := range []death{{}, {after: true}, {cursor: "responder"}, {cursor: "notifier"}} {
 		for n, ended := 1, false; !ended; n++ {
 			dir := t.TempDir()
 			if err := blank.Desk(dir); err != nil {
@@ -135,19 +178,19 @@ func TestCrashOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			w := crashWorld{t, db}
-			if ended = w.run(n, after); !ended && !w.run(1000, false) {
+			if ended = w.run(n, how); !ended && !w.run(1000, death{}) {
 				t.Fatal("it does not come to the end")
 			}
 			var all []ticketing.Outgoing
 			err = db.Read(t.Context(), func(tx ticketing.Tx) (err error) { all, err = tx.OutgoingList(nil, nil, 0, 100); return err })
 			if got := fmt.Sprint(outgoingTo(all)); err != nil || got != want {
-				t.Fatalf("died at write %d, after the commit %v: %s, want %s (%v)", n, after, got, want, err)
+				t.Fatalf("died at write %d of %+v: %s, want %s (%v)", n, how, got, want, err)
 			}
 			if err := db.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if ended && n < 10 {
-				t.Errorf("only %d writes: it never died", n)
+			if least := map[bool]int{true: 2, false: 10}[how.cursor != ""]; ended && n < least {
+				t.Errorf("only %d writes of %+v: it never died", n, how)
 			}
 		}
 	}

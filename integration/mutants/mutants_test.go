@@ -57,7 +57,7 @@ var all = []mutant{{
 		"\t\t}\n\t\treturn nil\n\t})\n"}, {"ticketing/effect.go", "\treturn n, true, d.write(ctx, func(tx Tx) error {\n",
 		"\tdefer func() {\n\t\tif err == nil {\n\t\t\terr = d.write(ctx, func(tx Tx) error { return tx.SetCursor(f.name, all[len(all)-1].event.Seq) })\n\t\t}\n\t}()\n" +
 			"\treturn n, true, d.write(ctx, func(tx Tx) error {\n"}},
-	pkg: "./ticketing", run: "^TestCrashOnce$", reason: `died at write \d+, after the commit (true|false): map\[.*jo@customer.example:2`,
+	pkg: "./ticketing", run: "^TestCrashOnce$", reason: `died at write \d+ of .*: map\[.*jo@customer.example:2`,
 }, {
 	name: "a write is answered before its COMMIT",
 	edits: []edit{{"ticketing/store/writer.go", "\terr := w.conn.exec(context.Background(), \"COMMIT\")\n",
