@@ -86,11 +86,11 @@ func (d *Desk) readNews(tx Tx, e Event, people []Person) (n news, err error) {
 		if n.message, err = tx.Message(e.Message); err != nil {
 			return n, err
 		}
-		all, err := tx.Messages(e.Ticket)
+		first, err := tx.FirstMessage(e.Ticket)
 		if err != nil {
 			return n, err
 		}
-		opens = all[0].ID == e.Message
+		opens = first == e.Message
 	}
 	members, err := tx.Members()
 	if err != nil {

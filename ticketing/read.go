@@ -3,6 +3,7 @@ package ticketing
 import (
 	"bytes"
 	"context"
+	"errors"
 
 	"postdesk/ticketing/mail"
 )
@@ -119,6 +120,49 @@ func (d *Desk) Message(ctx context.Context, id int64) (m Message, t Ticket, err 
 		return err
 	})
 	return m, t, err
+}
+
+// TicketOf gives the ticket of an event, and nothing of what is in it.
+func (d *Desk) TicketOf(ctx context.Context, e Event) (t Ticket, err error) {
+	err = d.store.Read(ctx, func(tx Tx) (err error) {
+		t, err = tx.Ticket(e.Ticket)
+		return err
+	})
+	return t, err
+}
+
+// Single is a message with its ticket and what belongs to it, without the rest of the ticket, which
+// may have tens of thousands.
+type Single struct {
+	Ticket   Ticket
+	Message  Message
+	Outgoing []Outgoing
+	Files    []Attachment // of a reply or note
+	Before   Message      // the author's mail before this one in the ticket; ID 0 for none
+}
+
+// Single gives one message, as of one moment.
+func (d *Desk) Single(ctx context.Context, id int64) (s Single, err error) {
+	err = d.store.Read(ctx, func(tx Tx) (err error) {
+		s = Single{}
+		if s.Message, err = tx.Message(id); err != nil {
+			return err
+		}
+		if s.Ticket, err = tx.Ticket(s.Message.Ticket); err != nil {
+			return err
+		}
+		if s.Outgoing, err = tx.OutgoingOf(id); err != nil {
+			return err
+		}
+		if s.Files, err = tx.Attachments(id); err != nil || s.Message.Kind != KindInbound {
+			return err
+		}
+		if s.Before, err = tx.MailBefore(s.Message); errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return s, err
 }
 
 // Content parses a mail from its raw bytes, by the code that a delivery takes.

@@ -86,11 +86,14 @@ func fileDSN(path string, q url.Values) string {
 // pools, locks and conversions that one connection of one goroutine does not need.
 type conn struct {
 	dsn   string
-	guard func() error  // what forbids to open it; may be nil
-	asked *atomic.Int64 // counts the statements that it is asked for; may be nil
+	guard func() error // what forbids to open it; may be nil
+	work  *work        // counts what it is asked for; may be nil
 	c     driver.Conn
 	stmts map[string]statement
 }
+
+// work is what many connections do.
+type work struct{ statements, rows atomic.Int64 }
 
 // statement is what the driver's statements can do.
 type statement interface {
@@ -120,8 +123,8 @@ func (c *conn) open(ctx context.Context) error {
 // stmt gives the prepared statement of a query. Queries are constants and a few
 // composed ones, so none is ever dropped.
 func (c *conn) stmt(ctx context.Context, query string) (statement, error) {
-	if c.asked != nil {
-		c.asked.Add(1)
+	if c.work != nil {
+		c.work.statements.Add(1)
 	}
 	if s, ok := c.stmts[query]; ok {
 		return s, nil

@@ -17,7 +17,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -65,7 +64,7 @@ type DB struct {
 	closed bool
 	using  sync.WaitGroup // calls that Close waits for
 
-	asked atomic.Int64 // statements of readers
+	work work // of readers
 }
 
 var _ ticketing.Store = (*DB)(nil)
@@ -140,7 +139,7 @@ func (d *DB) start(ctx context.Context, o Options) error {
 	}
 	d.writer = newWriter(d.dir, writerDSN(path, o.Synchronous, false), d.place, d.hashes, o)
 	for range ReaderCount {
-		d.readers <- &conn{dsn: readerDSN(path), guard: d.place.check, asked: &d.asked}
+		d.readers <- &conn{dsn: readerDSN(path), guard: d.place.check, work: &d.work}
 	}
 	if err := d.read(ctx, d.hashes.load); err != nil {
 		return errors.Join(err, d.place.anchor.close())
@@ -264,6 +263,7 @@ type Stats struct {
 	Failures int64 // transactions that failed as a whole
 	Waiting  int   // Writes that wait for their turn
 	Read     int64 // statements that Reads have run, those that begin and end one among them
+	Rows     int64 // rows that Reads and Writes were given
 	Database int64 // octets of the database file
 	Log      int64 // octets of its write-ahead log
 }
@@ -271,7 +271,7 @@ type Stats struct {
 // Stats gives the numbers that an operator watches.
 func (d *DB) Stats() Stats {
 	w := d.writer
-	s := Stats{Commits: w.commits.Load(), Writes: w.writes.Load(), Failures: w.failures.Load(), Waiting: int(w.waiting.Load()), Read: d.asked.Load()}
+	s := Stats{Commits: w.commits.Load(), Writes: w.writes.Load(), Failures: w.failures.Load(), Waiting: int(w.waiting.Load()), Read: d.work.statements.Load(), Rows: d.work.rows.Load() + w.conn.work.rows.Load()}
 	s.Database = fileSize(filepath.Join(d.dir, databaseName))
 	s.Log = fileSize(filepath.Join(d.dir, databaseName+"-wal"))
 	return s

@@ -163,9 +163,10 @@ func (t *tx) each(query string, args []any, scan func(row) error) error {
 	if err != nil {
 		return t.failed(err)
 	}
-	rows := &result{found, make([]driver.Value, len(found.Columns()))}
+	rows, n := &result{found, make([]driver.Value, len(found.Columns()))}, int64(0)
 	for err == nil {
 		if err = found.Next(rows.values); err == nil {
+			n++
 			err = scan(rows)
 		}
 		if err == nil {
@@ -174,6 +175,9 @@ func (t *tx) each(query string, args []any, scan func(row) error) error {
 	}
 	if err == io.EOF || err == errEnough {
 		err = nil
+	}
+	if t.conn.work != nil {
+		t.conn.work.rows.Add(n)
 	}
 	if err := errors.Join(err, found.Close()); err != nil {
 		return t.failed(err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -92,6 +93,19 @@ func (t *tx) Messages(ticket int64) ([]ticketing.Message, error) {
 // MessageIDs reads no more than the index by ticket.
 func (t *tx) MessageIDs(ticket int64) ([]int64, error) {
 	return list(t, scanInt, "SELECT id FROM message WHERE ticket = $1 ORDER BY id", ticket)
+}
+
+func (t *tx) FirstMessage(ticket int64) (id int64, err error) {
+	id, err = one(t, scanInt, "SELECT id FROM message WHERE ticket = $1 ORDER BY id LIMIT 1", ticket)
+	if errors.Is(err, ticketing.ErrNotFound) {
+		return 0, nil
+	}
+	return id, err
+}
+
+func (t *tx) MailBefore(m ticketing.Message) (ticketing.Message, error) {
+	return one(t, scanMessage, selectMessage+" WHERE m.ticket = $1 AND m.id < $2 AND m.kind = $3 AND m.from_address = $4 ORDER BY m.id DESC LIMIT 1",
+		m.Ticket, m.ID, string(ticketing.KindInbound), m.From.Address)
 }
 
 func (t *tx) MessagesAfter(after int64, limit int) ([]ticketing.Message, error) {

@@ -65,7 +65,7 @@ func newWriter(dir, dsn string, place *place, hashes *hashes, o Options) *writer
 	if o.Batch == 0 {
 		o.Batch = batchWrites
 	}
-	return &writer{conn: &conn{dsn: dsn, guard: place.check}, dir: dir, place: place, hashes: hashes, log: o.Log, repeat: o.Repeat, batched: o.Batch, alone: make(chan func()), queue: make(chan *request, 4*batchWrites), finished: make(chan struct{})}
+	return &writer{conn: &conn{dsn: dsn, guard: place.check, work: &work{}}, dir: dir, place: place, hashes: hashes, log: o.Log, repeat: o.Repeat, batched: o.Batch, alone: make(chan func()), queue: make(chan *request, 4*batchWrites), finished: make(chan struct{})}
 }
 
 // Write runs fn in the writer and returns after its COMMIT. Once fn's turn has come

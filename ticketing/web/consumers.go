@@ -260,27 +260,27 @@ func (s *Server) delivery(ctx context.Context, e ticketing.Event) (Delivery, err
 	if e.Name == "" {
 		return out, nil
 	}
-	c, err := s.desk.Ticket(ctx, e.Name)
+	ticket, err := s.desk.TicketOf(ctx, e)
 	if errors.Is(err, ticketing.ErrNotFound) {
 		return out, nil
 	}
 	if err != nil {
 		return out, err
 	}
-	t := viewTicket(c.Ticket)
-	out.Ticket = &t
-	for _, m := range c.Messages {
-		if m.ID != e.Message {
-			continue
-		}
-		v, err := s.viewMessage(ctx, e.Name, m, c)
-		if err != nil {
-			return out, err
-		}
-		s.withoutLearnt(ctx, &v, m, c.Messages, learnt{})
-		out.Message = &v
+	t := viewTicket(ticket)
+	if out.Ticket = &t; e.Message == 0 {
+		return out, nil
 	}
-	return out, nil
+	m, err := s.desk.Single(ctx, e.Message)
+	if errors.Is(err, ticketing.ErrNotFound) || err == nil && m.Ticket.ID != e.Ticket {
+		return out, nil // it was taken away, or went elsewhere
+	}
+	if err != nil {
+		return out, err
+	}
+	v, err := s.viewSingle(ctx, m)
+	out.Message = &v
+	return out, err
 }
 
 // lag tells how far behind each consumer is.

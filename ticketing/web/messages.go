@@ -68,41 +68,30 @@ func (s *Server) messageRoutes(api huma.API) {
 }
 
 func (s *Server) getMessage(ctx context.Context, in *MessagePath) (*body[Message], error) {
-	m, t, err := s.desk.Message(ctx, in.ID)
+	m, err := s.desk.Single(ctx, in.ID)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	c, err := s.desk.Ticket(ctx, t.Name())
+	v, err := s.viewSingle(ctx, m)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	v, err := s.viewMessage(ctx, t.Name(), m, c)
-	if err != nil {
-		return nil, s.failure(ctx, err)
-	}
-	s.withoutLearnt(ctx, &v, m, c.Messages, learnt{})
 	return &body[Message]{v}, nil
 }
 
 func (s *Server) getRaw(ctx context.Context, in *MessagePath) (*huma.StreamResponse, error) {
-	m, t, err := s.desk.Message(ctx, in.ID)
+	m, err := s.desk.Single(ctx, in.ID)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	hash := m.Raw
-	if hash.IsZero() {
-		c, err := s.desk.Ticket(ctx, t.Name())
-		if err != nil {
-			return nil, s.failure(ctx, err)
-		}
-		if out := c.Outgoing[m.ID]; len(out) > 0 {
-			hash = out[0].Raw
-		}
+	hash := m.Message.Raw
+	if hash.IsZero() && len(m.Outgoing) > 0 {
+		hash = m.Outgoing[0].Raw
 	}
 	if hash.IsZero() {
 		return nil, s.failure(ctx, fmt.Errorf("message %d has no mail (yet): %w", in.ID, ticketing.ErrNotFound))
 	}
-	return s.sendRaw(ctx, download(fmt.Sprintf("%s-%d.eml", t.Name(), m.ID), "message/rfc822", nil), hash)
+	return s.sendRaw(ctx, download(fmt.Sprintf("%s-%d.eml", m.Ticket.Name(), in.ID), "message/rfc822", nil), hash)
 }
 
 func (s *Server) getAttachment(ctx context.Context, in *attachmentID) (*huma.StreamResponse, error) {

@@ -79,3 +79,46 @@ func (s *site) statements(path, secret, each string, rows int) (least int64) {
 	}
 	return least
 }
+
+// Who asks for one message, or one event with its message, has no other of the ticket read.
+func TestOneMessageReadsNoOther(t *testing.T) {
+	s := newSite(t)
+	write, admin := s.token(ticketing.ScopeWrite, false), s.token(ticketing.ScopeAdmin, false)
+	s.mail(0)
+	if res := s.call(s.tcp.URL, "PUT", "/api/v1/consumers/x", admin, `{}`, nil); res.StatusCode/100 != 2 {
+		t.Fatal(res.Status)
+	}
+	rows := func(path string) (least int64) {
+		last, err := s.desk.LastSeq(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		path = strings.Replace(path, "LAST", fmt.Sprint(last-1), 1)
+		for try := range 10 {
+			before := s.db.Stats().Rows
+			if res := s.call(s.tcp.URL, "GET", "/api/v1/"+path, admin, "", nil); res.StatusCode != 200 {
+				t.Fatal(path, res.Status)
+			}
+			if n := s.db.Stats().Rows - before; try == 0 || n < least {
+				least = n
+			}
+		}
+		return least
+	}
+	paths := []string{"messages/1", "messages/1/raw", "consumers/x/events?after=LAST"}
+	few := map[string]int64{}
+	for _, path := range paths {
+		few[path] = rows(path)
+	}
+	for range 60 {
+		if res := s.call(s.tcp.URL, "POST", "/api/v1/tickets/SUPPORT-7102/replies", write, `{"text":"x"}`, nil); res.StatusCode != 201 {
+			t.Fatal(res.Status)
+		}
+	}
+	s.settled()
+	for _, path := range paths {
+		if n := rows(path); n > few[path]+10 {
+			t.Errorf("%s: %d rows in a ticket of 61 messages, %d in one of 1", path, n, few[path])
+		}
+	}
+}

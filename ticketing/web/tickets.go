@@ -191,13 +191,16 @@ func (s *Server) listMessages(ctx context.Context, in *TicketName) (*body[List[M
 		return nil, s.failure(ctx, err)
 	}
 	out := &body[List[Message]]{Body: List[Message]{Items: []Message{}}}
-	known := learnt{}
+	known, before := learnt{}, map[string]ticketing.Message{} // the last mail, by author
 	for _, m := range c.Messages {
-		v, err := s.viewMessage(ctx, c.Ticket.Name(), m, c)
+		v, err := s.viewMessage(ctx, c.Ticket.Name(), m, c.Outgoing[m.ID], c.Files[m.ID])
 		if err != nil {
 			return nil, s.failure(ctx, err)
 		}
-		s.withoutLearnt(ctx, &v, m, c.Messages, known)
+		s.withoutLearnt(ctx, &v, m, before[m.From.Address], known)
+		if m.Kind == ticketing.KindInbound {
+			before[m.From.Address] = m
+		}
 		out.Body.Items = append(out.Body.Items, v)
 	}
 	return out, nil

@@ -101,22 +101,31 @@ func (s *Server) viewNew(ctx context.Context, ticket string, m ticketing.Message
 	if err != nil {
 		return Message{}, err
 	}
-	return s.viewMessage(ctx, ticket, m, ticketing.Conversation{Files: map[int64][]ticketing.Attachment{m.ID: files}})
+	return s.viewMessage(ctx, ticket, m, nil, files)
 }
 
-// viewMessage joins the words of a mail from its raw bytes, and the rest from its ticket.
-func (s *Server) viewMessage(ctx context.Context, ticket string, m ticketing.Message, of ticketing.Conversation) (Message, error) {
+// viewSingle is viewMessage for one without its neighbours.
+func (s *Server) viewSingle(ctx context.Context, m ticketing.Single) (Message, error) {
+	v, err := s.viewMessage(ctx, m.Ticket.Name(), m.Message, m.Outgoing, m.Files)
+	if err == nil {
+		s.withoutLearnt(ctx, &v, m.Message, m.Before, learnt{})
+	}
+	return v, err
+}
+
+// viewMessage joins the words of a mail from its raw bytes, and what belongs to it.
+func (s *Server) viewMessage(ctx context.Context, ticket string, m ticketing.Message, out []ticketing.Outgoing, files []ticketing.Attachment) (Message, error) {
 	v := Message{
 		ID: m.ID, Ticket: ticket, Kind: string(m.Kind), Visibility: string(m.Visibility), Row: m.Row, Reason: m.Reason, From: m.From,
 		Subject: m.Subject, MessageID: m.MessageID, Actor: m.Actor, Text: m.Body, NewText: m.Body, Authentication: m.Authentication,
 		Automatic: m.Automatic, Problems: append([]string{}, m.Problems...), Attachments: []mail.Attachment{}, Outgoing: []Outgoing{},
 		Seq: m.Seq, Received: m.Received.UTC(), Advice: m.Advice, Suppressed: m.Suppressed,
 	}
-	for _, o := range of.Outgoing[m.ID] {
+	for _, o := range out {
 		v.Outgoing = append(v.Outgoing, viewOutgoing(o))
 	}
 	if m.Raw.IsZero() {
-		for _, f := range of.Files[m.ID] {
+		for _, f := range files {
 			v.Attachments = append(v.Attachments, mail.Attachment{
 				Name: f.Name, Type: f.Type, Size: f.Size, SHA256: f.Raw.String(), Inline: f.ContentID != "", ContentID: f.ContentID,
 			})
