@@ -23,6 +23,7 @@ func TestFlood(t *testing.T) {
 	}
 	w := newWorldAt(t, t.TempDir(), store.Options{}, func(cfg *ticketing.Config) {
 		cfg.Queues[0].Acknowledge, cfg.Queues[0].Automatic = ticketing.AcknowledgeProven, ticketing.AutomaticFold
+		cfg.Staff = []ticketing.Person{{Name: "jane", Addresses: []string{"jane@staff.example"}, Notify: map[string][]ticketing.Topic{ticketing.AllQueues: {ticketing.TopicAll}}}}
 	})
 	w.ctx = t.Context()
 	flood := func(mails int, from func(i int) string, fields string) {
@@ -60,9 +61,13 @@ func TestFlood(t *testing.T) {
 		for _, o := range out {
 			sent[o.Recipient]++
 		}
-		return err == nil && sent["fence@customer.example"] > 0
+		last, err2 := w.LastSeq(w.ctx)
+		return err == nil && err2 == nil && sent["fence@customer.example"] > 0 && w.SeenByOwn(last)
 	})
-	if sent["one@customer.example"] != 1 || len(sent) != 2 {
+	if told := sent["jane@staff.example"]; told == 0 || told > 100 {
+		t.Errorf("a person of staff was told by %d mails, want at most 100 in an hour", told)
+	}
+	if delete(sent, "jane@staff.example"); sent["one@customer.example"] != 1 || len(sent) != 2 {
 		t.Errorf("went out: %v", sent)
 	}
 	t.Logf("%d mails in %.1f s", 3*n, time.Since(start).Seconds())

@@ -33,7 +33,7 @@ func (d *Desk) readWords(ctx context.Context, n *news) (err error) {
 	if n.message.Kind != KindInbound || n.event.Type == StaffActed {
 		return nil
 	}
-	c, err := d.Ticket(ctx, n.ticket.Name())
+	c, err := d.TicketHead(ctx, n.ticket.Name())
 	if err != nil {
 		return err
 	}

@@ -170,8 +170,8 @@ func (d *Desk) participantEvent(tx Tx, by Actor, p Participant, change string) e
 }
 
 // SuggestedCc are the people whom a proven requester put into To and Cc since the last
-// answer. They are preselected in the next one, visibly, and become participants when
-// staff send it; until then nothing goes to them.
+// answer, as far as c has its messages. They are preselected in the next one, visibly, and become
+// participants when staff send it; until then nothing goes to them.
 func (d *Desk) SuggestedCc(ctx context.Context, c Conversation) ([]mail.Address, error) {
 	var out []mail.Address
 	for _, m := range slices.Backward(c.Messages) {

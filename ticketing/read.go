@@ -8,7 +8,7 @@ import (
 	"postdesk/ticketing/mail"
 )
 
-// Conversation is a ticket with all that is in it.
+// Conversation is a ticket with all that is in it, or with some of its messages.
 type Conversation struct {
 	Ticket       Ticket
 	Linked       string // name of the ticket that it follows; empty for none
@@ -16,50 +16,108 @@ type Conversation struct {
 	Messages     []Message
 	Outgoing     map[int64][]Outgoing   // by message
 	Files        map[int64][]Attachment // of replies and notes, by message
+	Before       map[string]Message     // of a page: the author's last mail before it, by address
 	Aliases      []string               // numbers that it had in other desks
 	References   []string               // what it is called in other systems
 }
 
 // Ticket gives a ticket by name with all that is in it, as of one moment.
 func (d *Desk) Ticket(ctx context.Context, name string) (c Conversation, err error) {
-	err = d.store.Read(ctx, func(tx Tx) (err error) {
-		c = Conversation{Outgoing: map[int64][]Outgoing{}, Files: map[int64][]Attachment{}}
-		if c.Ticket, err = d.ticketByName(tx, name); err != nil {
-			return err
+	err = d.store.Read(ctx, func(tx Tx) error {
+		if c, err = d.head(tx, name); err == nil {
+			c.Messages, err = tx.Messages(c.Ticket.ID)
 		}
-		if c.Ticket.Linked != 0 {
-			before, err := tx.Ticket(c.Ticket.Linked)
-			if err != nil {
-				return err
-			}
-			c.Linked = before.Name()
-		}
-		if c.Participants, err = present(tx, c.Ticket.ID); err != nil {
-			return err
-		}
-		if c.Messages, err = tx.Messages(c.Ticket.ID); err != nil {
-			return err
-		}
-		files, err := tx.AttachmentsOfMessages(c.Ticket.ID)
-		if err != nil {
-			return err
-		}
-		for _, f := range files {
-			c.Files[f.Message] = append(c.Files[f.Message], f)
-		}
-		if c.Aliases, err = tx.AliasesOf(c.Ticket.ID); err != nil {
-			return err
-		}
-		if c.References, err = tx.ReferencesOf(c.Ticket.ID); err != nil {
-			return err
-		}
-		out, err := tx.OutgoingOfMessages(c.Ticket.ID)
-		for _, o := range out {
-			c.Outgoing[o.Message] = append(c.Outgoing[o.Message], o)
+		if err == nil {
+			err = c.readParts(tx)
 		}
 		return err
 	})
 	return c, err
+}
+
+// headMessages is how many messages TicketHead has: a ticket may have tens of thousands.
+const headMessages = 100
+
+// TicketHead gives a ticket by name with its newest messages, and nothing of what belongs to those.
+func (d *Desk) TicketHead(ctx context.Context, name string) (c Conversation, err error) {
+	err = d.store.Read(ctx, func(tx Tx) error {
+		if c, err = d.head(tx, name); err == nil {
+			c.Messages, err = tx.NewestMessages(c.Ticket.ID, headMessages)
+		}
+		return err
+	})
+	return c, err
+}
+
+// TicketPage gives a ticket by name with at most limit of its messages, those with an ID above after.
+func (d *Desk) TicketPage(ctx context.Context, name string, after int64, limit int) (c Conversation, err error) {
+	err = d.store.Read(ctx, func(tx Tx) error {
+		if c, err = d.head(tx, name); err == nil {
+			c.Messages, err = tx.MessagesOf(c.Ticket.ID, after, limit)
+		}
+		if err == nil {
+			err = c.readParts(tx)
+		}
+		if err == nil && after > 0 {
+			err = c.readBefore(tx)
+		}
+		return err
+	})
+	return c, err
+}
+
+// head reads all of a ticket but its messages.
+func (d *Desk) head(tx Tx, name string) (c Conversation, err error) {
+	if c.Ticket, err = d.ticketByName(tx, name); err != nil {
+		return c, err
+	}
+	if c.Ticket.Linked != 0 {
+		before, err := tx.Ticket(c.Ticket.Linked)
+		if err != nil {
+			return c, err
+		}
+		c.Linked = before.Name()
+	}
+	if c.Participants, err = present(tx, c.Ticket.ID); err != nil {
+		return c, err
+	}
+	if c.Aliases, err = tx.AliasesOf(c.Ticket.ID); err != nil {
+		return c, err
+	}
+	c.References, err = tx.ReferencesOf(c.Ticket.ID)
+	return c, err
+}
+
+// readParts reads what belongs to the messages.
+func (c *Conversation) readParts(tx Tx) error {
+	c.Outgoing, c.Files = map[int64][]Outgoing{}, map[int64][]Attachment{}
+	files, err := tx.AttachmentsOfMessages(c.Ticket.ID)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		c.Files[f.Message] = append(c.Files[f.Message], f)
+	}
+	out, err := tx.OutgoingOfMessages(c.Ticket.ID)
+	for _, o := range out {
+		c.Outgoing[o.Message] = append(c.Outgoing[o.Message], o)
+	}
+	return err
+}
+
+func (c *Conversation) readBefore(tx Tx) error {
+	c.Before = map[string]Message{}
+	for _, m := range c.Messages {
+		if _, known := c.Before[m.From.Address]; known || m.Kind != KindInbound {
+			continue
+		}
+		before, err := tx.MailBefore(m)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		c.Before[m.From.Address] = before
+	}
+	return nil
 }
 
 // Tickets lists tickets, newest update first.

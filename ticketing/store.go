@@ -82,7 +82,9 @@ type Tx interface {
 	Message(id int64) (Message, error)
 	Messages(ticket int64) ([]Message, error) // by ID
 	MessageIDs(ticket int64) ([]int64, error)
-	FirstMessage(ticket int64) (id int64, err error) // 0 when there is none
+	MessagesOf(ticket, after int64, limit int) ([]Message, error) // those with an ID above after, by ID
+	NewestMessages(ticket int64, limit int) ([]Message, error)    // by ID
+	FirstMessage(ticket int64) (id int64, err error)              // 0 when there is none
 	// MailBefore gives the last mail of a message's author before it in its ticket.
 	MailBefore(Message) (Message, error)
 	// MessagesAfter gives messages of all tickets with an ID above after, by ID; LastMessage

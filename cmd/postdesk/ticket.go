@@ -104,11 +104,13 @@ func (cmd *ticketShowCmd) Run(a *app) error {
 	if err := c.get(a.ctx, path, nil, &out.TicketDetail); err != nil {
 		return err
 	}
-	var messages web.List[web.Message]
-	if err := c.get(a.ctx, path+"/messages", nil, &messages); err != nil {
-		return err
+	for next := "0"; next != ""; {
+		var page web.List[web.Message]
+		if err := c.get(a.ctx, path+"/messages", url.Values{"after": {next}}, &page); err != nil {
+			return err
+		}
+		out.Messages, next = append(out.Messages, page.Items...), page.Next
 	}
-	out.Messages = messages.Items
 	if cmd.JSON {
 		return printJSON(a.stdout, out)
 	}

@@ -27,6 +27,8 @@ func readEverything(tx ticketing.Tx) {
 	_, _ = tx.Imported("A", ticketing.Hash{})
 	_, _ = tx.Message(1)
 	_, _ = tx.Messages(1)
+	_, _ = tx.MessagesOf(1, 0, 1)
+	_, _ = tx.NewestMessages(1, 1)
 	_, _ = tx.FirstMessage(1)
 	_, _ = tx.MailBefore(ticketing.Message{ID: 2, Ticket: 1})
 	_, _ = tx.MessagesByArrival(1)

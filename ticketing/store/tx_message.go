@@ -95,6 +95,16 @@ func (t *tx) MessageIDs(ticket int64) ([]int64, error) {
 	return list(t, scanInt, "SELECT id FROM message WHERE ticket = $1 ORDER BY id", ticket)
 }
 
+func (t *tx) MessagesOf(ticket, after int64, limit int) ([]ticketing.Message, error) {
+	return page(t, limit, scanMessage, selectMessage+" WHERE m.ticket = $1 AND m.id > $2 ORDER BY m.id LIMIT $3", ticket, after, atMost(limit))
+}
+
+func (t *tx) NewestMessages(ticket int64, limit int) ([]ticketing.Message, error) {
+	newest, err := page(t, limit, scanMessage, selectMessage+" WHERE m.ticket = $1 ORDER BY m.id DESC LIMIT $2", ticket, atMost(limit))
+	slices.Reverse(newest)
+	return newest, err
+}
+
 func (t *tx) FirstMessage(ticket int64) (id int64, err error) {
 	id, err = one(t, scanInt, "SELECT id FROM message WHERE ticket = $1 ORDER BY id LIMIT 1", ticket)
 	if errors.Is(err, ticketing.ErrNotFound) {

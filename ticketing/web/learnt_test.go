@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -47,6 +48,20 @@ func TestLearntSignature(t *testing.T) {
 		s.call(s.tcp.URL, "GET", fmt.Sprintf("/api/v1/messages/%d", m.ID), token, "", &one)
 		if one.NewText != m.NewText || one.Text != m.Text {
 			t.Errorf("message %d alone: %q", i, one.NewText)
+		}
+	}
+	for _, limit := range []int{1, 3, 4, 5} {
+		var all []Message
+		for next, pages := "0", 0; next != "" && pages < 6; pages++ {
+			var page List[Message]
+			s.call(s.tcp.URL, "GET", fmt.Sprintf("/api/v1/tickets/SUPPORT-7102/messages?after=%s&limit=%d", next, limit), token, "", &page)
+			if len(page.Items) > limit {
+				t.Errorf("a page of %d has %d", limit, len(page.Items))
+			}
+			all, next = append(all, page.Items...), page.Next
+		}
+		if !reflect.DeepEqual(all, list.Items) {
+			t.Errorf("in pages of %d:\n%+v\nwant\n%+v", limit, all, list.Items)
 		}
 	}
 	if text := list.Items[2].Text; text != "Words of 2."+sign {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -37,6 +38,12 @@ type ticketQuery struct {
 	Alias  string `query:"alias" doc:"only tickets that had this number in another desk" example:"#1234"`
 	Cursor string `query:"cursor" doc:"next of the page before"`
 	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"500"`
+}
+
+type messagesQuery struct {
+	TicketName
+	After int64 `query:"after" minimum:"0" doc:"only those with a higher id: next of the page before"`
+	Limit int   `query:"limit" default:"500" minimum:"1" maximum:"500"`
 }
 
 type replyInput struct {
@@ -79,7 +86,7 @@ func (s *Server) ticketRoutes(api huma.API) {
 	change := route("PATCH", "/tickets/{name}", "updateTicket", "Change a ticket: all that is named, or nothing", ticketing.VerbChange, ofTicket)
 	change.Errors = append(change.Errors, http.StatusPreconditionFailed, http.StatusPreconditionRequired)
 	huma.Register(api, change, s.changeTicket)
-	huma.Register(api, route("GET", "/tickets/{name}/messages", "listMessages", "All messages of a ticket", ticketing.VerbRead, ofTicket), s.listMessages)
+	huma.Register(api, route("GET", "/tickets/{name}/messages", "listMessages", "Messages of a ticket, the oldest first", ticketing.VerbRead, ofTicket), s.listMessages)
 	reply := route("POST", "/tickets/{name}/replies", "addReply", "Answer the requester by mail", ticketing.VerbReply, ofTicket)
 	note := route("POST", "/tickets/{name}/notes", "addNote", "Add a note that staff alone see", ticketing.VerbNote, ofTicket)
 	open := route("POST", "/tickets", "openTicket", "Begin a conversation: a ticket, and the mail to its requester", ticketing.VerbOpen, ofList)
@@ -148,7 +155,7 @@ func readCursor(c string) (updated time.Time, id int64, err error) {
 }
 
 func (s *Server) getTicket(ctx context.Context, in *TicketName) (*tagged[TicketDetail], error) {
-	c, err := s.desk.Ticket(ctx, in.Name)
+	c, err := s.desk.TicketHead(ctx, in.Name)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
@@ -185,13 +192,14 @@ func (s *Server) changeTicket(ctx context.Context, in *changeInput) (*tagged[Tic
 	return &tagged[Ticket]{etag(t), viewTicket(t)}, nil
 }
 
-func (s *Server) listMessages(ctx context.Context, in *TicketName) (*body[List[Message]], error) {
-	c, err := s.desk.Ticket(ctx, in.Name)
+func (s *Server) listMessages(ctx context.Context, in *messagesQuery) (*body[List[Message]], error) {
+	c, err := s.desk.TicketPage(ctx, in.Name, in.After, in.Limit)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
 	out := &body[List[Message]]{Body: List[Message]{Items: []Message{}}}
-	known, before := learnt{}, map[string]ticketing.Message{} // the last mail, by author
+	known, before := learnt{}, map[string]ticketing.Message{} // the author's last mail
+	maps.Copy(before, c.Before)
 	for _, m := range c.Messages {
 		v, err := s.viewMessage(ctx, c.Ticket.Name(), m, c.Outgoing[m.ID], c.Files[m.ID])
 		if err != nil {
@@ -202,6 +210,9 @@ func (s *Server) listMessages(ctx context.Context, in *TicketName) (*body[List[M
 			before[m.From.Address] = m
 		}
 		out.Body.Items = append(out.Body.Items, v)
+	}
+	if len(c.Messages) == in.Limit {
+		out.Body.Next = strconv.FormatInt(c.Messages[in.Limit-1].ID, 10)
 	}
 	return out, nil
 }
