@@ -17,10 +17,10 @@ import (
 )
 
 // death is when a process dies: at its nth write, or its nth that moves the cursor of a consumer.
-// Which write the nth is depends on who comes first, the other does not.
+// Which write the nth is depends on who comes first; each move of a cursor is met.
 type death struct {
-	cursor string // empty: any write
 	after  bool   // right after the commit, when nobody has heard of it; else before it
+	cursor string // empty: any write; else always before the commit
 }
 
 // crashing is a store of a process that dies. Of the dead nothing more is written.
@@ -77,10 +77,11 @@ func (c *crashing) write(ctx context.Context, fn func(ticketing.Tx) error) error
 		}
 		return errDead
 	})
-	if m.moved {
+	dead := errors.Is(err, errDead)
+	if m.moved && (err == nil || dead) {
 		c.left--
 	}
-	if errors.Is(err, errDead) {
+	if dead {
 		close(c.died)
 		return context.Canceled
 	}

@@ -180,7 +180,7 @@ func (d *Desk) afterLate(tx Tx, m Message, was Visibility, dec Decision) error {
 	case was == Held && m.Visibility != Held:
 		t.Held--
 	}
-	if t.Waiting, err = waitingSince(tx, t.ID); err != nil {
+	if t.Waiting, err = waitingAfter(tx, t, m); err != nil {
 		return err
 	}
 	if dec.Effect == Open || dec.Effect == OpenLink {

@@ -3,7 +3,6 @@ package ticketing
 import (
 	"bytes"
 	"context"
-	"errors"
 
 	"postdesk/ticketing/mail"
 )
@@ -16,7 +15,7 @@ type Conversation struct {
 	Messages     []Message
 	Outgoing     map[int64][]Outgoing   // by message
 	Files        map[int64][]Attachment // of replies and notes, by message
-	Before       map[string]Message     // of a page: the author's last mail before it, by address
+	Before       []Message              // of a page: the last before it, as far as an author's mail is compared
 	Aliases      []string               // numbers that it had in other desks
 	References   []string               // what it is called in other systems
 }
@@ -38,11 +37,12 @@ func (d *Desk) Ticket(ctx context.Context, name string) (c Conversation, err err
 // headMessages is how many messages TicketHead has: a ticket may have tens of thousands.
 const headMessages = 100
 
-// TicketHead gives a ticket by name with its newest messages, and nothing of what belongs to those.
+// TicketHead gives a ticket by name with its newest mails and replies that are shown, and nothing of
+// what belongs to those.
 func (d *Desk) TicketHead(ctx context.Context, name string) (c Conversation, err error) {
 	err = d.store.Read(ctx, func(tx Tx) error {
 		if c, err = d.head(tx, name); err == nil {
-			c.Messages, err = tx.NewestMessages(c.Ticket.ID, headMessages)
+			c.Messages, err = tx.NewestShown(c.Ticket.ID, headMessages)
 		}
 		return err
 	})
@@ -59,7 +59,7 @@ func (d *Desk) TicketPage(ctx context.Context, name string, after int64, limit i
 			err = c.readParts(tx)
 		}
 		if err == nil && after > 0 {
-			err = c.readBefore(tx)
+			c.Before, err = tx.MessagesBefore(c.Ticket.ID, after+1, compared)
 		}
 		return err
 	})
@@ -91,33 +91,22 @@ func (d *Desk) head(tx Tx, name string) (c Conversation, err error) {
 // readParts reads what belongs to the messages.
 func (c *Conversation) readParts(tx Tx) error {
 	c.Outgoing, c.Files = map[int64][]Outgoing{}, map[int64][]Attachment{}
-	files, err := tx.AttachmentsOfMessages(c.Ticket.ID)
+	if len(c.Messages) == 0 {
+		return nil
+	}
+	first, last := c.Messages[0].ID, c.Messages[len(c.Messages)-1].ID
+	files, err := tx.AttachmentsOfMessages(c.Ticket.ID, first, last)
 	if err != nil {
 		return err
 	}
 	for _, f := range files {
 		c.Files[f.Message] = append(c.Files[f.Message], f)
 	}
-	out, err := tx.OutgoingOfMessages(c.Ticket.ID)
+	out, err := tx.OutgoingOfMessages(c.Ticket.ID, first, last)
 	for _, o := range out {
 		c.Outgoing[o.Message] = append(c.Outgoing[o.Message], o)
 	}
 	return err
-}
-
-func (c *Conversation) readBefore(tx Tx) error {
-	c.Before = map[string]Message{}
-	for _, m := range c.Messages {
-		if _, known := c.Before[m.From.Address]; known || m.Kind != KindInbound {
-			continue
-		}
-		before, err := tx.MailBefore(m)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
-		c.Before[m.From.Address] = before
-	}
-	return nil
 }
 
 // Tickets lists tickets, newest update first.
@@ -199,6 +188,9 @@ type Single struct {
 	Before   Message      // the author's mail before this one in the ticket; ID 0 for none
 }
 
+// compared is among how many messages before one its author's last mail is looked for.
+const compared = 100
+
 // Single gives one message, as of one moment.
 func (d *Desk) Single(ctx context.Context, id int64) (s Single, err error) {
 	err = d.store.Read(ctx, func(tx Tx) (err error) {
@@ -215,8 +207,11 @@ func (d *Desk) Single(ctx context.Context, id int64) (s Single, err error) {
 		if s.Files, err = tx.Attachments(id); err != nil || s.Message.Kind != KindInbound {
 			return err
 		}
-		if s.Before, err = tx.MailBefore(s.Message); errors.Is(err, ErrNotFound) {
-			return nil
+		before, err := tx.MessagesBefore(s.Ticket.ID, id, compared)
+		for _, b := range before {
+			if b.Kind == KindInbound && b.From.Address == s.Message.From.Address {
+				s.Before = b
+			}
 		}
 		return err
 	})

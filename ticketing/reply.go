@@ -294,7 +294,7 @@ func (d *Desk) judge(tx Tx, by Actor, message int64, accept, add bool) (Message,
 		}
 	}
 	t.Held, t.Updated = t.Held-1, d.now()
-	if t.Waiting, err = waitingSince(tx, t.ID); err != nil {
+	if t.Waiting, err = waitingAfter(tx, t, m); err != nil {
 		return m, err
 	}
 	if accept {

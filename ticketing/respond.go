@@ -162,7 +162,7 @@ func readBefore(tx Tx, c *conversation) error {
 	if len(answers) == 0 {
 		return nil
 	}
-	sent, err := tx.OutgoingOfMessages(c.ticket.ID)
+	sent, err := tx.OutgoingOfMessages(c.ticket.ID, all[0].ID, c.reply.ID)
 	c.outgoing = map[int64][]Outgoing{}
 	for _, o := range sent {
 		if answers[o.Message] {

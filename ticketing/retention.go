@@ -170,7 +170,7 @@ func retireSome(tx Tx, ticket int64, before, now time.Time) (n int, over bool, e
 	if t.Closed.IsZero() || !t.Closed.Before(before) {
 		return 0, true, nil // it was opened again meanwhile
 	}
-	messages, err := tx.Messages(ticket)
+	messages, err := tx.MessagesOf(ticket, 0, retireChunk+1)
 	if err != nil {
 		return 0, false, err
 	}

@@ -82,11 +82,12 @@ type Tx interface {
 	Message(id int64) (Message, error)
 	Messages(ticket int64) ([]Message, error) // by ID
 	MessageIDs(ticket int64) ([]int64, error)
-	MessagesOf(ticket, after int64, limit int) ([]Message, error) // those with an ID above after, by ID
-	NewestMessages(ticket int64, limit int) ([]Message, error)    // by ID
-	FirstMessage(ticket int64) (id int64, err error)              // 0 when there is none
-	// MailBefore gives the last mail of a message's author before it in its ticket.
-	MailBefore(Message) (Message, error)
+	// MessagesOf and MessagesBefore give messages of a ticket with an ID above after, and the last
+	// with one below before, by ID; NewestShown the last mails and replies of it that are shown.
+	MessagesOf(ticket, after int64, limit int) ([]Message, error)
+	MessagesBefore(ticket, before int64, limit int) ([]Message, error)
+	NewestShown(ticket int64, limit int) ([]Message, error)
+	FirstMessage(ticket int64) (id int64, err error) // 0 when there is none
 	// MessagesAfter gives messages of all tickets with an ID above after, by ID; LastMessage
 	// is the highest there is, 0 for none.
 	MessagesAfter(after int64, limit int) ([]Message, error)
@@ -102,7 +103,8 @@ type Tx interface {
 	UploadsBefore(before time.Time, limit int) ([]Upload, error) // those that were brought before then, the oldest first
 	AddAttachment(*Attachment) error                             // sets ID; its bytes are put before
 	Attachments(message int64) ([]Attachment, error)             // by ID
-	AttachmentsOfMessages(ticket int64) ([]Attachment, error)    // of all messages of a ticket, by ID
+	// AttachmentsOfMessages gives those of a ticket's messages with IDs from first to last, by ID.
+	AttachmentsOfMessages(ticket, first, last int64) ([]Attachment, error)
 	// MessagesByFold gives what is the same mail as one with this Message-ID.
 	MessagesByFold(msgID, fold string) ([]Message, error)
 	// HeldMessages gives messages that wait for staff in these queues (any for nil), by ID above
@@ -172,7 +174,8 @@ type Tx interface {
 	// DueOutgoing gives queued mail whose NextAttempt has come and that nobody has on lease, by NextAttempt, ID.
 	DueOutgoing(now time.Time, limit int) ([]Outgoing, error)
 	OutgoingOf(message int64) ([]Outgoing, error)
-	OutgoingOfMessages(ticket int64) ([]Outgoing, error) // of all messages of a ticket, by ID
+	// OutgoingOfMessages gives those of a ticket's messages with IDs from first to last, by ID.
+	OutgoingOfMessages(ticket, first, last int64) ([]Outgoing, error)
 	// OutgoingList gives outgoing mail in these states (all when none) about tickets of these
 	// queues (any mail for nil), by ID, with ID above after.
 	OutgoingList(states []OutgoingState, queues []string, after int64, limit int) ([]Outgoing, error)

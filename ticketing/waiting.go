@@ -15,6 +15,15 @@ func waitingSince(tx Tx, ticket int64) (time.Time, error) {
 	return waitingIn(messages), err
 }
 
+// waitingAfter is waitingSince where nothing but a message that came in has changed: while somebody
+// waits for longer than that, it is the same.
+func waitingAfter(tx Tx, t Ticket, changed Message) (time.Time, error) {
+	if !t.Waiting.IsZero() && t.Waiting.Before(changed.Received) {
+		return t.Waiting, nil
+	}
+	return waitingSince(tx, t.ID)
+}
+
 func waitingIn(messages []Message) time.Time {
 	var since, held time.Time
 	for _, m := range messages {

@@ -104,6 +104,7 @@ func (cmd *ticketShowCmd) Run(a *app) error {
 	if err := c.get(a.ctx, path, nil, &out.TicketDetail); err != nil {
 		return err
 	}
+	out.Messages = []web.Message{}
 	for next := "0"; next != ""; {
 		var page web.List[web.Message]
 		if err := c.get(a.ctx, path+"/messages", url.Values{"after": {next}}, &page); err != nil {

@@ -130,9 +130,20 @@ func (c *Client) Ticket(ctx context.Context, name string) (t Ticket, err error) 
 
 // Messages gives the messages of a ticket.
 func (c *Client) Messages(ctx context.Context, ticket string) ([]Message, error) {
-	var page struct{ Items []Message }
-	err := c.do(ctx, "GET", "/tickets/"+ticket+"/messages", nil, nil, &page)
-	return page.Items, err
+	var all []Message
+	for next := "0"; ; {
+		var page struct {
+			Items []Message
+			Next  string
+		}
+		if err := c.do(ctx, "GET", "/tickets/"+ticket+"/messages?after="+next, nil, nil, &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		if next = page.Next; next == "" {
+			return all, nil
+		}
+	}
 }
 
 // Raw gives the bytes of a mail.

@@ -122,7 +122,7 @@ func allQuestions() []question {
 			return query{MessageID: id}, "message_id=" + url.QueryEscape(id)
 		}),
 		{"ticket with its messages", time.Millisecond, func(s *sample) (int, error) {
-			c, err := s.Desk.Ticket(s.ctx, s.ticket().Name())
+			c, err := s.Desk.TicketPage(s.ctx, s.ticket().Name(), 0, 500)
 			return len(c.Messages), err
 		}, func(s *sample) string { return "/tickets/" + s.ticket().Name() + "/messages" }},
 		heldMessages("held messages", ticketing.Actor{}, "/held?limit=50"),

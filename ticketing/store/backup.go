@@ -59,6 +59,9 @@ func Backup(ctx context.Context, dir, file, program string, progress Progress) (
 	if err := copyDatabase(ctx, filepath.Join(dir, databaseName), snapshot); err != nil {
 		return m, fmt.Errorf("copy of the database: %w", err)
 	}
+	if err := beside(ctx, dir); err != nil {
+		return m, err
+	}
 	m, hashes, err := describe(ctx, snapshot)
 	if err != nil {
 		return m, err

@@ -87,7 +87,7 @@ func beside(ctx context.Context, dir string) error {
 			return err
 		}
 		if time.Since(begun) > startTime {
-			return fmt.Errorf("%w: restart postdesk in good order (systemctl restart, not kill -9), and do this again: %s", errLogGone, gone)
+			return fmt.Errorf("%w: restart postdesk in good order (systemctl restart, not kill -9), and do this again; unless it was just beginning: %s", errLogGone, gone)
 		}
 		select {
 		case <-ctx.Done():

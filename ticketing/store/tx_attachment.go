@@ -27,8 +27,8 @@ func (t *tx) Attachments(message int64) ([]ticketing.Attachment, error) {
 	return list(t, scanAttachment, selectAttachment+" WHERE a.message = $1 ORDER BY a.id", message)
 }
 
-func (t *tx) AttachmentsOfMessages(ticket int64) ([]ticketing.Attachment, error) {
-	found, err := list(t, scanAttachment, selectAttachment+" WHERE a.message IN (SELECT id FROM message WHERE ticket = $1)", ticket)
+func (t *tx) AttachmentsOfMessages(ticket, first, last int64) ([]ticketing.Attachment, error) {
+	found, err := list(t, scanAttachment, selectAttachment+" WHERE a.message IN (SELECT id FROM message WHERE ticket = $1 AND id BETWEEN $2 AND $3)", ticket, first, last)
 	slices.SortFunc(found, func(a, b ticketing.Attachment) int { return cmp.Compare(a.ID, b.ID) })
 	return found, err
 }

@@ -96,13 +96,21 @@ func (t *tx) MessageIDs(ticket int64) ([]int64, error) {
 }
 
 func (t *tx) MessagesOf(ticket, after int64, limit int) ([]ticketing.Message, error) {
-	return page(t, limit, scanMessage, selectMessage+" WHERE m.ticket = $1 AND m.id > $2 ORDER BY m.id LIMIT $3", ticket, after, atMost(limit))
+	return page(t, limit, scanMessage, selectMessage+" WHERE m.ticket = $1 AND m.id > $2 ORDER BY m.id LIMIT $3 + 0", ticket, after, atMost(limit))
 }
 
-func (t *tx) NewestMessages(ticket int64, limit int) ([]ticketing.Message, error) {
-	newest, err := page(t, limit, scanMessage, selectMessage+" WHERE m.ticket = $1 ORDER BY m.id DESC LIMIT $2", ticket, atMost(limit))
-	slices.Reverse(newest)
-	return newest, err
+func (t *tx) MessagesBefore(ticket, before int64, limit int) ([]ticketing.Message, error) {
+	last, err := page(t, limit, scanMessage, selectMessage+" WHERE m.ticket = $1 AND m.id < $2 ORDER BY m.id DESC LIMIT $3 + 0", ticket, before, atMost(limit))
+	slices.Reverse(last)
+	return last, err
+}
+
+func (t *tx) NewestShown(ticket int64, limit int) ([]ticketing.Message, error) {
+	t.long() // what is folded or held stands between
+	last, err := page(t, limit, scanMessage, selectMessage+" WHERE m.ticket = $1 AND m.visibility = $2 AND m.kind IN ($3, $4) ORDER BY m.id DESC LIMIT $5 + 0",
+		ticket, string(ticketing.Shown), string(ticketing.KindInbound), string(ticketing.KindReply), atMost(limit))
+	slices.Reverse(last)
+	return last, err
 }
 
 func (t *tx) FirstMessage(ticket int64) (id int64, err error) {
@@ -111,11 +119,6 @@ func (t *tx) FirstMessage(ticket int64) (id int64, err error) {
 		return 0, nil
 	}
 	return id, err
-}
-
-func (t *tx) MailBefore(m ticketing.Message) (ticketing.Message, error) {
-	return one(t, scanMessage, selectMessage+" WHERE m.ticket = $1 AND m.id < $2 AND m.kind = $3 AND m.from_address = $4 ORDER BY m.id DESC LIMIT 1",
-		m.Ticket, m.ID, string(ticketing.KindInbound), m.From.Address)
 }
 
 func (t *tx) MessagesAfter(after int64, limit int) ([]ticketing.Message, error) {

@@ -75,8 +75,8 @@ func (t *tx) OutgoingOf(message int64) ([]ticketing.Outgoing, error) {
 	return list(t, scanOutgoing, selectOutgoing+" WHERE o.message = $1 ORDER BY o.id", message)
 }
 
-func (t *tx) OutgoingOfMessages(ticket int64) ([]ticketing.Outgoing, error) {
-	found, err := list(t, scanOutgoing, selectOutgoing+" WHERE o.message IN (SELECT id FROM message WHERE ticket = $1)", ticket)
+func (t *tx) OutgoingOfMessages(ticket, first, last int64) ([]ticketing.Outgoing, error) {
+	found, err := list(t, scanOutgoing, selectOutgoing+" WHERE o.message IN (SELECT id FROM message WHERE ticket = $1 AND id BETWEEN $2 AND $3)", ticket, first, last)
 	slices.SortFunc(found, func(a, b ticketing.Outgoing) int { return cmp.Compare(a.ID, b.ID) })
 	return found, err
 }

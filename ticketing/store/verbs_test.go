@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"errors"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -240,7 +241,7 @@ func TestAttachments(t *testing.T) {
 		ok(t, tx.AddAttachment(&a))
 		ok(t, tx.AddAttachment(&b))
 		same(t, "attachments", must[[]ticketing.Attachment](t)(tx.Attachments(m[0].ID)), []ticketing.Attachment{a, b})
-		same(t, "of a ticket", must[[]ticketing.Attachment](t)(tx.AttachmentsOfMessages(m[0].Ticket)), []ticketing.Attachment{a, b})
+		same(t, "of a ticket", must[[]ticketing.Attachment](t)(tx.AttachmentsOfMessages(m[0].Ticket, 0, math.MaxInt64)), []ticketing.Attachment{a, b})
 		same(t, "of another message", len(must[[]ticketing.Attachment](t)(tx.Attachments(m[1].ID))), 0)
 		none(t, "raw mail", tx.AddAttachment(&ticketing.Attachment{Message: m[0].ID, Raw: ticketing.Hash{9}}))
 	})

@@ -80,18 +80,24 @@ func (s *Server) getMessage(ctx context.Context, in *MessagePath) (*body[Message
 }
 
 func (s *Server) getRaw(ctx context.Context, in *MessagePath) (*huma.StreamResponse, error) {
-	m, err := s.desk.Single(ctx, in.ID)
+	m, t, err := s.desk.Message(ctx, in.ID)
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	hash := m.Message.Raw
-	if hash.IsZero() && len(m.Outgoing) > 0 {
-		hash = m.Outgoing[0].Raw
+	hash := m.Raw
+	if hash.IsZero() {
+		one, err := s.desk.Single(ctx, in.ID)
+		if err != nil {
+			return nil, s.failure(ctx, err)
+		}
+		if len(one.Outgoing) > 0 {
+			hash = one.Outgoing[0].Raw
+		}
 	}
 	if hash.IsZero() {
 		return nil, s.failure(ctx, fmt.Errorf("message %d has no mail (yet): %w", in.ID, ticketing.ErrNotFound))
 	}
-	return s.sendRaw(ctx, download(fmt.Sprintf("%s-%d.eml", m.Ticket.Name(), in.ID), "message/rfc822", nil), hash)
+	return s.sendRaw(ctx, download(fmt.Sprintf("%s-%d.eml", t.Name(), m.ID), "message/rfc822", nil), hash)
 }
 
 func (s *Server) getAttachment(ctx context.Context, in *attachmentID) (*huma.StreamResponse, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -199,16 +198,21 @@ func (s *Server) listMessages(ctx context.Context, in *messagesQuery) (*body[Lis
 	}
 	out := &body[List[Message]]{Body: List[Message]{Items: []Message{}}}
 	known, before := learnt{}, map[string]ticketing.Message{} // the author's last mail
-	maps.Copy(before, c.Before)
+	note := func(m ticketing.Message) {
+		if m.Kind == ticketing.KindInbound {
+			before[m.From.Address] = m
+		}
+	}
+	for _, m := range c.Before {
+		note(m)
+	}
 	for _, m := range c.Messages {
 		v, err := s.viewMessage(ctx, c.Ticket.Name(), m, c.Outgoing[m.ID], c.Files[m.ID])
 		if err != nil {
 			return nil, s.failure(ctx, err)
 		}
 		s.withoutLearnt(ctx, &v, m, before[m.From.Address], known)
-		if m.Kind == ticketing.KindInbound {
-			before[m.From.Address] = m
-		}
+		note(m)
 		out.Body.Items = append(out.Body.Items, v)
 	}
 	if len(c.Messages) == in.Limit {

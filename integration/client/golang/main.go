@@ -41,7 +41,7 @@ func story(ctx context.Context, url, token string) error {
 	if err != nil || ticket.JSON200 == nil {
 		return fmt.Errorf("the ticket: %w, %s", err, ticket.Body)
 	}
-	messages, err := c.ListMessagesWithResponse(ctx, name)
+	messages, err := c.ListMessagesWithResponse(ctx, name, &api.ListMessagesParams{})
 	if err != nil || messages.JSON200 == nil || len(messages.JSON200.Items) != 1 {
 		return fmt.Errorf("its messages: %w, %s", err, messages.Body)
 	}
