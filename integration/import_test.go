@@ -141,7 +141,7 @@ func interruptImport(d *desk, rnd *rand.Rand, box string, kills, total int) {
 	}
 	for k := range kills {
 		i := d.startImport("BROKEN", box)
-		mark := (k*total + rnd.IntN(total/2)) / (kills + 1) // the last has a third before it ends
+		mark := 1 + (k*total+rnd.IntN(total/2))/(kills+1) // with none the command may not listen yet; the last has a third before it ends
 		d.must(lab.Until(d.ctx, "the import's progress", func() (bool, error) { return count() >= mark, nil }))
 		if k%2 == 0 {
 			d.must(i.cmd.Process.Signal(syscall.SIGINT))
