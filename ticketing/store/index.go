@@ -61,7 +61,7 @@ func OpenIndex(dir string, log *slog.Logger) *Index {
 	// What an accident takes back is indexed again: the log is not synced at each commit.
 	// What is freed is overwritten, nothing of a message that was taken out may stay, and can be
 	// given back.
-	x.writer = &conn{dsn: writerDSN(x.path, "NORMAL", true) + "&_pragma=secure_delete(1)&_pragma=auto_vacuum(2)"}
+	x.writer = &conn{dsn: writerDSN(x.path, "NORMAL", true) + "&_pragma=secure_delete(1)&_pragma=auto_vacuum(2)&_pragma=cache_size(-2000)"}
 	for range indexReaders {
 		x.readers <- &conn{dsn: indexReaderDSN(x.path)}
 	}
