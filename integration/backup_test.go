@@ -23,6 +23,10 @@ func TestBackupAndRestore(t *testing.T) {
 	_, err := d.agent.Command(d.ctx, "queue", "hold")
 	d.must(err)
 	d.reply(ticket, "second", "An answer that waits at the backup.")
+	d.until("the second answer's mail", func() (bool, error) {
+		out, err := d.agent.Command(d.ctx, "queue", "list")
+		return strings.Contains(out, "queued"), err
+	})
 
 	file, elsewhere := filepath.Join(d.Dir, "desk.tar.zst"), filepath.Join(d.Dir, "elsewhere")
 	sent, end := underLoad(d)
