@@ -29,7 +29,7 @@ const (
 
 // histories are how many to play, and the seed of the first.
 func histories() (n int, first uint64) {
-	n, first = 12, 1
+	n, first = 200, 1
 	if os.Getenv(tortureEnv) != "" {
 		n, first = 10_000, uint64(time.Now().UnixNano())
 	}
