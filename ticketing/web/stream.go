@@ -59,8 +59,8 @@ func (f frame) write(b *strings.Builder) error {
 	return err
 }
 
-// pageEvery is the pace of a stream.
-const pageEvery = 20 * time.Millisecond
+// pageEvery is the pace of a stream: of mail that comes one after the other each is seen at once.
+const pageEvery = 10 * time.Millisecond
 
 // reading gives what is after a place, waiting for it for a while, and how far it looked.
 type reading func(ctx context.Context, after int64, wait time.Duration) (frames []frame, next int64, err error)
