@@ -1,5 +1,5 @@
 # postdesk. Two commands need no other: `make run` to see it work, `make test` to know that it does.
-.PHONY: help build install uninstall run demo test test-race test-real test-plain test-world test-fuzz test-typescript test-redmine torture torture-power torture-mutants torture-kill torture-world torture-malformed torture-flood soak check bench years fuzz deps deps-test deps-run deps-bench deps-typescript deps-redmine
+.PHONY: help build install uninstall run demo test test-race test-real test-plain test-world test-world-1 test-world-101 test-fuzz test-typescript test-redmine torture torture-power torture-mutants torture-kill torture-world torture-malformed torture-flood soak check bench years fuzz deps deps-test deps-run deps-bench deps-typescript deps-redmine
 
 help:
 	@echo "make run    a private Postfix on loopback with the agent behind it; says what to send"
@@ -63,12 +63,12 @@ demo: deps-run
 # over: at the end the longest would leave a processor idle. The world has a clock of its own,
 # so that it can take what the others leave.
 test: deps-test check
-	$(MAKE) --no-print-directory -j4 test-world test-race test-real test-plain test-fuzz
+	$(MAKE) --no-print-directory -j5 test-world test-race test-real test-plain test-fuzz
 
 # All is built as the program is, so that one build serves the tests, the programs that they
 # start, and vet, which has looked at everything before. The race detector alone needs cgo.
 test-race: export CGO_ENABLED := 1
-test check fuzz test-real test-plain test-world test-fuzz: export CGO_ENABLED := 0
+test check fuzz test-real test-plain test-world-1 test-world-101 test-fuzz: export CGO_ENABLED := 0
 GO_TEST := go test -vet=off
 
 # ticketing/mail and postfix start no goroutine, and a history of the world is one of few who run at once.
@@ -93,9 +93,11 @@ test-real:
 	[ -n "$$tags" ] || echo "no namespaces here: the test with a real systemd is left out"; \
 	set -x; $(GO_TEST) -parallel 4 -timeout 30m $$tags $$(go list ./... | grep -E '$(REAL)' | grep -v /world$$)
 
-# What a history makes is small and soon gone: to collect it less often saves a seventh.
-test-world:
-	GOGC=400 nice $(GO_TEST) -timeout 30m ./integration/world
+# Two hundred histories, in two halves: a process plays one after the other. What a history makes
+# is small and soon gone: to collect it less often saves a seventh.
+test-world: test-world-1 test-world-101
+test-world-1 test-world-101:
+	POSTDESK_TORTURE_SEED=$(@:test-world-%=%) POSTDESK_TORTURE_WORLD=100 GOGC=400 nice $(GO_TEST) -timeout 30m ./integration/world
 
 # A short look at each, counted: in a few seconds many targets came to no more than what they begin with on
 # a busy machine. make fuzz looks for longer.
